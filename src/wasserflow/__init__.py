@@ -1,0 +1,1 @@
+"""wasserflow: refine and generate samples by Wasserstein gradient flows."""

@@ -1,0 +1,136 @@
+"""One random stream a sample, so that a sample does not depend on who travels with it.
+
+A stream is a 64-bit key; the numbers are a pure function of (key, step, position), computed by the SplitMix64 mixer
+(Steele, Lea & Flood 2014). Being stateless they are the same on every device, for every batch size and for any number
+of processes, and a flow can be resumed at any step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+Seed = int | Sequence[int] | torch.Generator | Tensor
+
+
+def _signed(value: int) -> int:
+    """The two's complement reading of a 64-bit pattern: torch's only 64-bit integer type is signed."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_MIX1 = _signed(0xBF58476D1CE4E5B9)
+_MIX2 = _signed(0x94D049BB133111EB)
+
+
+def _xor_shift(x: Tensor, by: int) -> Tensor:
+    # torch shifts signed integers arithmetically; the mask makes the shift logical.
+    return x.bitwise_xor_((x >> by).bitwise_and_((1 << (64 - by)) - 1))
+
+
+def _mix(x: Tensor) -> Tensor:
+    """SplitMix64's finaliser, in place."""
+    x = _xor_shift(x, 30).mul_(_MIX1)
+    x = _xor_shift(x, 27).mul_(_MIX2)
+    return _xor_shift(x, 31)
+
+
+def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
+    """Give each of n samples a seed of its own.
+
+    An int seeds the whole set: sample i gets a hash of (seed, i), so that the first samples of a longer run are those
+    of a shorter one and the runs of seeds 0 and 1 share nothing. A sequence is taken as it is, one seed a sample. A
+    `torch.Generator` is drawn from once, and so advances.
+
+    Args:
+        seed: an int, a sequence of n ints, or a `torch.Generator`.
+        n: how many samples there are.
+
+    Returns:
+        (n,) int64 seeds, on the CPU; any slice of them (as a list or as this tensor) is a valid seed for those samples.
+
+    Raises:
+        ValueError: a sequence of another length than n.
+        TypeError: a seed of another type.
+
+    Example:
+        >>> import wasserflow as wf
+        >>> seeds = wf.sample_seeds(0, 1000)
+        >>> a = wf.spaces.Normal(2).sample(1000, seed=0)
+        >>> b = wf.spaces.Normal(2).sample(10, seed=seeds[500:510].tolist())
+        >>> bool((a[500:510] == b).all())
+        True
+    """
+    if isinstance(seed, torch.Generator):
+        seed = int(torch.randint(0, 2**62, (), generator=seed, device=seed.device))
+    if isinstance(seed, bool):
+        raise TypeError(f"seed is {seed!r}; give an int, a sequence of {n} ints, or a torch.Generator")
+    if isinstance(seed, int):
+        base = _mix(torch.tensor([_signed(seed)]))
+        return _mix(torch.arange(1, n + 1).mul_(_GOLDEN).add_(base))
+    if isinstance(seed, Tensor):
+        if seed.dtype.is_floating_point or seed.dtype.is_complex or seed.ndim != 1:
+            raise TypeError(f"seed is a tensor {tuple(seed.shape)} of {seed.dtype}; give a 1-D tensor of ints")
+        seed = seed.tolist()
+    if isinstance(seed, (str, bytes)) or not isinstance(seed, Sequence):
+        raise TypeError(f"seed is {seed!r}; give an int, a sequence of {n} ints, or a torch.Generator")
+    if len(seed) != n:
+        raise ValueError(f"seed has {len(seed)} entries for {n} samples; give one int, or exactly {n} of them")
+    for value in seed:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"seed contains {value!r}; every entry must be an int")
+    return torch.tensor([_signed(value) for value in seed], dtype=torch.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The random numbers of a batch of samples at one step of a flow.
+
+    Args:
+        seeds: (batch,) int64, one seed a sample, on the device of the particles.
+        step: the step of the flow; every step has fresh numbers.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> from wasserflow.seeds import Noise
+        >>> noise = Noise(wf.sample_seeds(0, 4), step=3)
+        >>> noise.normal(torch.empty(4, 2)).shape
+        torch.Size([4, 2])
+    """
+
+    seeds: Int64[Tensor, " batch"]
+    step: int = 0
+
+    def _bits(self, per_sample: int, stream: int) -> Int64[Tensor, "batch per_sample"]:
+        stream_key = _signed((self.step + 1) * 0x9E3779B97F4A7C15 + (stream + 1) * 0xD1B54A32D192ED03)
+        keys = _mix(_mix(self.seeds.clone()).add_(stream_key))
+        counters = torch.arange(1, per_sample + 1, device=self.seeds.device).mul_(_GOLDEN)
+        return _mix(keys[:, None] + counters)
+
+    def normal(self, like: Float[Tensor, "batch *event"], stream: int = 0) -> Float[Tensor, "batch *event"]:
+        """Standard normal numbers with the shape, dtype and device of `like` (Box–Muller)."""
+        n, size = like.shape[0], like[0].numel() if len(like) else 0
+        pairs = (size + 1) // 2
+        bits = self._bits(pairs, stream)
+        # 32 bits are exact in float64 only; float32 would round the tail of the radius to a grid of 2^-24.
+        dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+        radius = _unit(bits >> 32, torch.float64).log_().mul_(-2).sqrt_().to(dtype)
+        angle = _unit(bits, dtype).mul_(2 * math.pi)
+        pair = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
+        return pair.reshape(n, 2 * pairs)[:, :size].to(like.dtype).reshape(like.shape)
+
+    def uniform(self, like: Float[Tensor, "batch *event"], stream: int = 0) -> Float[Tensor, "batch *event"]:
+        """Uniform numbers on (0, 1) with the shape, dtype and device of `like`."""
+        size = like[0].numel() if len(like) else 0
+        return _unit(self._bits(size, stream), torch.float64).to(like.dtype).reshape(like.shape)
+
+
+def _unit(bits: Tensor, dtype: torch.dtype) -> Tensor:
+    """The low 32 bits as a number in (0, 1): the half keeps the logarithm of 0 away."""
+    return bits.bitwise_and((1 << 32) - 1).to(dtype).add_(0.5).mul_(2.0**-32)
