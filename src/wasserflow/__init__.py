@@ -1,1 +1,70 @@
-"""wasserflow: refine and generate samples by Wasserstein gradient flows."""
+"""wasserflow: refine and generate samples of generative models by Wasserstein gradient flows."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from wasserflow import integrators, methods, potentials, ratios, spaces
+from wasserflow.divergences import KL, Hellinger, JensenShannon, LogD, Pearson, ReverseKL
+from wasserflow.flow import FlowDiverged, flow, iterate
+from wasserflow.integrators import MALA, EulerMaruyama, Heun, Optimizer, State
+from wasserflow.methods import Refinement, refine
+from wasserflow.models.prepare import prepare
+from wasserflow.potentials import Divergence, GaussianPrior, Potential, Prior, Proximal, Pullback
+from wasserflow.seeds import sample_seeds
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "KL",
+    "MALA",
+    "Divergence",
+    "EulerMaruyama",
+    "FlowDiverged",
+    "GaussianPrior",
+    "Hellinger",
+    "Heun",
+    "JensenShannon",
+    "LogD",
+    "Optimizer",
+    "Pearson",
+    "Potential",
+    "Prior",
+    "Proximal",
+    "Pullback",
+    "Refinement",
+    "ReverseKL",
+    "State",
+    "data",
+    "flow",
+    "integrators",
+    "iterate",
+    "methods",
+    "metrics",
+    "models",
+    "potentials",
+    "prepare",
+    "ratios",
+    "refine",
+    "reports",
+    "sample_seeds",
+    "spaces",
+    "training",
+    "zoo",
+]
+
+_ROOMS_THAT_LOAD_WHEN_USED = {
+    "data": "wasserflow.data",
+    "metrics": "wasserflow.metrics",
+    "models": "wasserflow.models",
+    "reports": "wasserflow.reports",
+    "training": "wasserflow.training",
+    "zoo": "wasserflow.models.zoo",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS_THAT_LOAD_WHEN_USED:
+        return importlib.import_module(_ROOMS_THAT_LOAD_WHEN_USED[name])
+    raise AttributeError(f"module 'wasserflow' has no attribute {name!r}")

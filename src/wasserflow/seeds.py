@@ -130,6 +130,10 @@ class Noise:
         size = like[0].numel() if len(like) else 0
         return _unit(self._bits(size, stream), torch.float64).to(like.dtype).reshape(like.shape)
 
+    def integers(self, stream: int = 0) -> Int64[Tensor, " batch"]:
+        """One 64-bit integer a sample: a seed for something that belongs to the sample."""
+        return self._bits(1, stream)[:, 0]
+
 
 def _unit(bits: Tensor, dtype: torch.dtype) -> Tensor:
     """The low 32 bits as a number in (0, 1): the half keeps the logarithm of 0 away."""

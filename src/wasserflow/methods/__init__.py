@@ -1,1 +1,9 @@
-"""Room: methods."""
+"""The published methods, each composed from the rooms above."""
+
+from wasserflow.methods.ddls import ddls
+from wasserflow.methods.dgflow import refine
+from wasserflow.methods.dot import dot
+from wasserflow.methods.mala import mala
+from wasserflow.methods.refinement import Refinement
+
+__all__ = ["Refinement", "ddls", "dot", "mala", "refine"]

@@ -1,1 +1,20 @@
-"""Room: potentials."""
+"""What particles lower: energies that add and scale."""
+
+from wasserflow.potentials.divergence import Divergence
+from wasserflow.potentials.gradient import energy_and_gradient
+from wasserflow.potentials.potential import Energy, Potential, WeightedSum
+from wasserflow.potentials.prior import GaussianPrior, Prior
+from wasserflow.potentials.proximal import Proximal
+from wasserflow.potentials.pullback import Pullback
+
+__all__ = [
+    "Divergence",
+    "Energy",
+    "GaussianPrior",
+    "Potential",
+    "Prior",
+    "Proximal",
+    "Pullback",
+    "WeightedSum",
+    "energy_and_gradient",
+]

@@ -1,1 +1,10 @@
-"""Room: spaces."""
+"""Where particles live: how they are first sampled, where they may go, which directions are tangent."""
+
+from wasserflow.spaces.box import Box
+from wasserflow.spaces.euclidean import Euclidean
+from wasserflow.spaces.normal import Normal
+from wasserflow.spaces.product import Product
+from wasserflow.spaces.space import PriorSpace, Space
+from wasserflow.spaces.sphere import NormShells, Sphere
+
+__all__ = ["Box", "Euclidean", "NormShells", "Normal", "PriorSpace", "Product", "Space", "Sphere"]

@@ -1,0 +1,133 @@
+"""The flow: particles follow the velocity of a potential, one state after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from wasserflow.checks import listed, not_finite, require_particles, require_steps
+from wasserflow.freezing import modules_in, require_eval
+from wasserflow.integrators import Integrator, State
+from wasserflow.potentials import Energy, energy_and_gradient
+from wasserflow.seeds import Noise, Seed, sample_seeds
+from wasserflow.spaces import Euclidean, Space
+
+
+class FlowDiverged(ValueError):
+    """A flow left the finite numbers; `.state` is the last state in which everything was finite."""
+
+    def __init__(self, message: str, state: State) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+def iterate(
+    x0: Float[Tensor, "batch *event"],
+    potential: Energy,
+    integrator: Integrator,
+    space: Space | None = None,
+    seed: Seed = 0,
+) -> Iterator[State]:
+    """Move particles down a potential, yielding the state after each step, for ever.
+
+    dx = -∇ potential(x) dt + sqrt(2 T) dw, as the integrator discretises it. Stop early with `break`; a trajectory is a
+    list of states; progress is `tqdm` around the loop. Works inside `torch.no_grad()`.
+
+    Args:
+        x0: (batch, *event) particles; left as they are.
+        potential: maps (batch, *event) to (batch,) energies.
+        integrator: how to take a step.
+        space: where the particles live; all of R^d by default.
+        seed: an int, one seed a particle, or a `torch.Generator`.
+
+    Yields:
+        The state after each step; the first has `.step == 1`, and `.energy` of where that step started.
+
+    Raises:
+        FlowDiverged: an energy or a position is NaN or infinite; `.state` is the last finite state.
+        ValueError: x0 is empty or not finite, the potential has the wrong shape, or a module is in train mode.
+        TypeError: x0 is not a floating-point tensor.
+
+    Source: DGflow (arXiv 2012.00780), eq. 8.
+
+    Example:
+        >>> import itertools, torch, wasserflow as wf
+        >>> states = wf.iterate(torch.ones(1, 2), wf.GaussianPrior(), wf.EulerMaruyama(0.5))
+        >>> [round(float(s.energy), 4) for s in itertools.islice(states, 3)]
+        [1.0, 0.25, 0.0625]
+    """
+    require_particles(x0)
+    modules = modules_in(potential)
+    require_eval(modules)
+    return _iterate(x0.detach(), potential, modules, integrator, space or Euclidean(), sample_seeds(seed, len(x0)))
+
+
+def flow(
+    x0: Float[Tensor, "batch *event"],
+    potential: Energy,
+    integrator: Integrator,
+    steps: int = 25,
+    space: Space | None = None,
+    seed: Seed = 0,
+) -> State:
+    """Take a number of steps of `iterate` and return the last state.
+
+    Args:
+        x0: (batch, *event) particles; left as they are.
+        potential: maps (batch, *event) to (batch,) energies.
+        integrator: how to take a step.
+        steps: how many, at least 1.
+        space: where the particles live; all of R^d by default.
+        seed: an int, one seed a particle, or a `torch.Generator`.
+
+    Returns:
+        The last state: `.x`, `.step`, `.energy`, `.evaluations`.
+
+    Raises:
+        ValueError: steps below 1, and all that `iterate` refuses.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> wf.flow(torch.ones(1, 2), wf.GaussianPrior(), wf.EulerMaruyama(0.5), steps=3).x
+        tensor([[0.1250, 0.1250]])
+    """
+    require_steps(steps)
+    states = iterate(x0, potential, integrator, space, seed)
+    return next(islice(states, steps - 1, None))
+
+
+def _iterate(
+    x0: Tensor, potential: Energy, modules: list[nn.Module], integrator: Integrator, space: Space, seeds: Tensor
+) -> Iterator[State]:
+    evaluations = 0
+
+    def drift(x: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal evaluations
+        evaluations += len(x)
+        energy, gradient = energy_and_gradient(potential, x, modules)
+        return space.tangent(x, -gradient), energy
+
+    seeds = seeds.to(x0.device)
+    state = integrator.init(x0)
+    while True:
+        with torch.no_grad():
+            moved = integrator.step(state, drift, Noise(seeds, state.step))
+            moved = replace(moved, x=space.project(moved.x), evaluations=evaluations)
+        _check_finite(state, moved)
+        yield (state := moved)
+
+
+def _check_finite(before: State, after: State) -> None:
+    for name, values in (("energy", after.energy), ("position", after.x)):
+        bad = not_finite(values) if values is not None else []
+        if bad:
+            raise FlowDiverged(
+                f"the {name} of sample {listed(bad)} is NaN or infinite at step {after.step}; "
+                "take a smaller step_size, or look at .state, the last finite state",
+                before,
+            )

@@ -1,0 +1,151 @@
+"""Leave the modules given to the library as they were: no parameter gradients, no silent switch of mode."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FunctionType, MethodType
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.instancenorm import _InstanceNorm
+from torch.nn.utils.parametrizations import _SpectralNorm
+
+_LEAVES = (str, bytes, int, float, complex, Tensor, type)
+_DEPTH = 6  # far enough for functions within partials within dataclasses, and an end for anything else
+
+
+def modules_in(*objects: object) -> list[nn.Module]:
+    """Find the modules that an object calls on: itself, its attributes, or what a function closes over.
+
+    Args:
+        objects: modules, functions, partial objects, bound methods, dataclasses, or containers of them.
+
+    Returns:
+        The outermost modules found, each once.
+
+    Example:
+        >>> from torch import nn
+        >>> from wasserflow.freezing import modules_in
+        >>> critic = nn.Linear(2, 1)
+        >>> modules_in(lambda x: critic(x).squeeze(-1)) == [critic]
+        True
+    """
+    found: dict[int, nn.Module] = {}
+    seen: set[int] = set()
+    waiting = [(item, 0) for item in objects]
+    while waiting:
+        item, depth = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, nn.Module):
+            found[id(item)] = item
+        elif depth < _DEPTH:
+            waiting.extend((part, depth + 1) for part in _parts(item))
+    return list(found.values())
+
+
+def _parts(item: object) -> list[object]:
+    if item is None or inspect.ismodule(item) or isinstance(item, _LEAVES):
+        return []
+    if isinstance(item, functools.partial):
+        return [item.func, *item.args, *item.keywords.values()]
+    if isinstance(item, MethodType):
+        return [item.__self__]
+    if isinstance(item, FunctionType):
+        names = inspect.getclosurevars(item)
+        return [*names.nonlocals.values(), *names.globals.values()]
+    if isinstance(item, dict):
+        return list(item.values())
+    if isinstance(item, (list, tuple, set, frozenset)):
+        return list(item)
+    return list(getattr(item, "__dict__", {}).values())
+
+
+def _changes_in_train_mode(module: nn.Module) -> str | None:
+    if not module.training:
+        return None
+    if isinstance(module, _BatchNorm) or (isinstance(module, _InstanceNorm) and module.track_running_stats):
+        return f"{type(module).__name__} uses and changes batch statistics"
+    if isinstance(module, _DropoutNd) and module.p > 0:
+        return f"{type(module).__name__} draws a new mask at every call"
+    if isinstance(module, _SpectralNorm):
+        return "spectral norm changes its weights at every call"
+    return None
+
+
+def require_eval(modules: list[nn.Module]) -> None:
+    """Refuse modules whose output in train mode would depend on the batch, on chance or on the call before.
+
+    Raises:
+        ValueError: a layer with batch statistics, dropout or spectral norm is in train mode.
+
+    Example:
+        >>> from torch import nn
+        >>> from wasserflow.freezing import require_eval
+        >>> require_eval([nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1)).eval()])
+    """
+    for root in modules:
+        for name, module in root.named_modules():
+            reason = _changes_in_train_mode(module)
+            if reason:
+                where = f"layer {name!r} of {type(root).__name__}" if name else type(root).__name__
+                raise ValueError(
+                    f"{where} is in train mode, where {reason}; call .eval() on the {type(root).__name__} first"
+                )
+
+
+@contextmanager
+def frozen(modules: list[nn.Module]) -> Iterator[None]:
+    """Switch requires_grad off for every parameter inside the block, and back to what it was after it.
+
+    Example:
+        >>> from torch import nn
+        >>> from wasserflow.freezing import frozen
+        >>> critic = nn.Linear(2, 1)
+        >>> with frozen([critic]):
+        ...     critic.weight.requires_grad
+        False
+        >>> critic.weight.requires_grad
+        True
+    """
+    thawed = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for parameter in thawed:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in thawed:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def gradients_on() -> Iterator[None]:
+    """Build graphs even inside the caller's `torch.no_grad()` or `torch.inference_mode()`."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
+    """Refuse particles of another device or floating dtype than the modules they are given to.
+
+    Raises:
+        ValueError: a floating parameter lives on another device, or has another dtype, than x.
+    """
+    for module in modules:
+        for name, parameter in module.named_parameters():
+            if parameter.device != x.device:
+                raise ValueError(
+                    f"{type(module).__name__}.{name} is on {parameter.device} but the particles are on {x.device}; "
+                    f"move one with .to({str(parameter.device)!r})"
+                )
+            if parameter.is_floating_point() and parameter.dtype != x.dtype:
+                raise ValueError(
+                    f"{type(module).__name__}.{name} is {parameter.dtype} but the particles are {x.dtype}; "
+                    f"convert one with .to({parameter.dtype})"
+                )

@@ -1,0 +1,45 @@
+"""What an integrator is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from wasserflow.seeds import Noise
+
+Drift = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""x (batch, *event) -> velocity (batch, *event), which is minus the energy's gradient, and energy (batch,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A flow after some steps; never changed in place.
+
+    Args:
+        x: (batch, *event) particles.
+        step: steps taken so far.
+        energy: (batch,) energy where the last step started; None before the first.
+        evaluations: gradient evaluations spent so far, all particles together.
+        memory: what the integrator carries from step to step.
+    """
+
+    x: Float[Tensor, "batch *event"]
+    step: int = 0
+    energy: Float[Tensor, " batch"] | None = None
+    evaluations: int = 0
+    memory: Any = None
+
+
+@runtime_checkable
+class Integrator(Protocol):
+    """A rule that moves particles."""
+
+    def init(self, x: Tensor) -> State:
+        """Begin at (batch, *event) particles."""
+
+    def step(self, state: State, drift: Drift, noise: Noise) -> State:
+        """Move every particle once."""

@@ -1,0 +1,45 @@
+"""What every method returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from wasserflow.integrators import State
+from wasserflow.potentials import Potential, Pullback
+
+Generator = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """Refined samples and what they cost.
+
+    Args:
+        samples: (batch, *event) refined samples in data space.
+        particles: (batch, *latent) final particles: latents, or the samples themselves without a generator.
+        steps: (batch,) steps taken by each sample.
+        evaluations: gradient evaluations spent, all samples together.
+    """
+
+    samples: Float[Tensor, "batch *event"]
+    particles: Float[Tensor, "batch *latent"]
+    steps: Int64[Tensor, " batch"]
+    evaluations: int
+
+
+def pulled_back(potential: Potential, generator: Generator | None) -> Potential:
+    """Turn a data-space potential into one on the particles: itself in data space, pulled back in latent space."""
+    return potential if generator is None else Pullback(potential, generator)
+
+
+def refinement(state: State, generator: Generator | None) -> Refinement:
+    """Read a method's result off the last state of its flow."""
+    with torch.no_grad():
+        samples = state.x if generator is None else generator(state.x)
+    steps = torch.full((len(state.x),), state.step, device=state.x.device)
+    return Refinement(samples, state.x, steps, state.evaluations)

@@ -1,0 +1,81 @@
+"""Fast copies of networks that will not be trained."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import nn
+from torch.nn.utils import fusion, parametrize, remove_spectral_norm
+from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
+
+from wasserflow.freezing import require_eval
+
+
+def prepare(*modules: nn.Module, compile: bool = False) -> tuple[nn.Module, ...]:
+    """Copy networks for frozen use: same function, faster forward and input gradient.
+
+    Weight parametrisations (spectral norm) are baked in, batch norm is folded into the layer before it, parameters
+    no longer require a gradient, and convolutions run channels-last.
+
+    Args:
+        modules: networks in eval mode, e.g. a generator and its critic; left as they are.
+        compile: also `torch.compile` the copies, which pays after many steps.
+
+    Returns:
+        The copies, in the order given.
+
+    Raises:
+        ValueError: a network in train mode.
+
+    Example:
+        >>> from torch import nn
+        >>> import torch, wasserflow as wf
+        >>> critic = nn.utils.parametrizations.spectral_norm(nn.Linear(2, 1)).eval()
+        >>> generator, fast = wf.prepare(nn.Linear(2, 2).eval(), critic)
+        >>> bool(torch.allclose(fast(torch.ones(3, 2)), critic(torch.ones(3, 2))))
+        True
+    """
+    require_eval(list(modules))
+    return tuple(_prepared(module, compile) for module in modules)
+
+
+def _prepared(module: nn.Module, compile: bool) -> nn.Module:
+    copy = deepcopy(module)
+    for layer in list(copy.modules()):
+        _bake(layer)
+    for layer in list(copy.modules()):
+        if isinstance(layer, nn.Sequential):
+            _fold_batch_norm(layer)
+    copy = copy.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return cast(nn.Module, torch.compile(copy)) if compile else copy
+
+
+def _bake(layer: nn.Module) -> None:
+    if parametrize.is_parametrized(layer):
+        values = {name: getattr(layer, name).detach().clone() for name in layer.parametrizations}  # type: ignore[union-attr]
+        # torch's own remove_parametrizations would take the property off the class, which the original still uses.
+        layer.__class__ = type(layer).__mro__[1]
+        del layer.parametrizations
+        for name, value in values.items():
+            layer.register_parameter(name, nn.Parameter(value))
+    for hook in list(layer._forward_pre_hooks.values()):
+        if isinstance(hook, HookedSpectralNorm):
+            remove_spectral_norm(layer, hook.name)
+
+
+def _fold_batch_norm(layers: nn.Sequential) -> None:
+    names = list(layers._modules)
+    for before, after in pairwise(names):
+        first, second = layers._modules[before], layers._modules[after]
+        if not isinstance(second, nn.modules.batchnorm._BatchNorm) or second.running_mean is None:
+            continue
+        if isinstance(first, nn.modules.conv._ConvNd):
+            fused: nn.Module = fusion.fuse_conv_bn_eval(first, second, transpose=first.transposed)
+        elif isinstance(first, nn.Linear):
+            fused = fusion.fuse_linear_bn_eval(first, second)
+        else:
+            continue
+        layers._modules[before], layers._modules[after] = fused, nn.Identity()

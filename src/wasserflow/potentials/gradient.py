@@ -1,0 +1,45 @@
+"""The gradient of a potential in the particles, and nothing else."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from wasserflow.freezing import frozen, gradients_on, require_same_kind
+from wasserflow.potentials.potential import Energy
+
+
+def energy_and_gradient(
+    potential: Energy, x: Float[Tensor, "batch *event"], modules: list[nn.Module]
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch *event"]]:
+    """Evaluate a potential and its gradient in x, and nothing else: parameters get no gradient.
+
+    Args:
+        potential: maps (batch, *event) to (batch,).
+        x: (batch, *event) particles.
+        modules: the modules inside the potential, frozen meanwhile.
+
+    Returns:
+        (batch,) energies and (batch, *event) gradients, both detached.
+
+    Raises:
+        ValueError: energies of the wrong shape, without a gradient, or modules of another device or dtype than x.
+    """
+    with gradients_on(), frozen(modules):
+        # Inference tensors cannot be differentiated; their copies can.
+        x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
+        try:
+            energy = potential(x)
+        except RuntimeError:
+            require_same_kind(x, modules)
+            raise
+        if not isinstance(energy, Tensor) or energy.shape != x.shape[:1]:
+            got = tuple(energy.shape) if isinstance(energy, Tensor) else type(energy).__name__
+            raise ValueError(f"the potential returned {got} for {len(x)} particles; it must return shape ({len(x)},)")
+        if not energy.requires_grad:
+            raise ValueError(
+                "the potential's energy has no gradient in the particles; take `.detach()` and `no_grad()` out of it"
+            )
+        (gradient,) = torch.autograd.grad(energy.sum(), x)
+    return energy.detach(), gradient

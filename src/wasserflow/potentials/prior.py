@@ -1,0 +1,49 @@
+"""The prior as a potential: keeps latents where the generator was trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from wasserflow.potentials.potential import Potential
+from wasserflow.spaces import PriorSpace
+from wasserflow.spaces.space import sum_event
+
+
+@dataclass(frozen=True)
+class Prior(Potential):
+    """-log p_Z(z) of a space's prior, up to a constant.
+
+    Args:
+        space: the prior.
+
+    Source: DDLS (Che et al. 2020, arXiv 2003.06060), eq. 6.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> wf.Prior(wf.spaces.Normal(2))(torch.ones(1, 2))
+        tensor([1.])
+    """
+
+    space: PriorSpace
+
+    def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
+        """Evaluate the energy of (batch, *event) latents."""
+        return self.space.energy(x)
+
+
+@dataclass(frozen=True)
+class GaussianPrior(Potential):
+    """‖z‖² / 2, the energy of the standard normal prior of any shape.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> wf.GaussianPrior()(torch.ones(1, 4))
+        tensor([2.])
+    """
+
+    def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
+        """Evaluate the energy of (batch, *event) latents."""
+        return sum_event(x.square()) / 2
