@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
 
 import torch
 from jaxtyping import Float
@@ -16,6 +15,8 @@ from wasserflow.integrators import Integrator, State
 from wasserflow.potentials import Energy, energy_and_gradient
 from wasserflow.seeds import Noise, Seed, sample_seeds
 from wasserflow.spaces import Euclidean, Space
+
+Watch = Callable[[State], object]
 
 
 class FlowDiverged(ValueError):
@@ -74,6 +75,7 @@ def flow(
     steps: int = 25,
     space: Space | None = None,
     seed: Seed = 0,
+    watch: Watch | None = None,
 ) -> State:
     """Take a number of steps of `iterate` and return the last state.
 
@@ -84,6 +86,7 @@ def flow(
         steps: how many, at least 1.
         space: where the particles live; all of R^d by default.
         seed: an int, one seed a particle, or a `torch.Generator`.
+        watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:
         The last state: `.x`, `.step`, `.energy`, `.evaluations`.
@@ -97,8 +100,12 @@ def flow(
         tensor([[0.1250, 0.1250]])
     """
     require_steps(steps)
-    states = iterate(x0, potential, integrator, space, seed)
-    return next(islice(states, steps - 1, None))
+    for state in iterate(x0, potential, integrator, space, seed):
+        if watch is not None:
+            watch(state)
+        if state.step == steps:
+            break
+    return state
 
 
 def _iterate(

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.divergences import KL
-from wasserflow.flow import flow
+from wasserflow.flow import Watch, flow
 from wasserflow.integrators import EulerMaruyama
 from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence, Prior
@@ -25,6 +25,7 @@ def ddls(
     noise_scale: float = 0.1,
     steps: int = 50,
     seed: Seed = 0,
+    watch: Watch | None = None,
 ) -> Refinement:
     """Sample latents from p_Z(z) exp(d(g(z))) by Langevin dynamics.
 
@@ -40,6 +41,7 @@ def ddls(
         noise_scale: factor on the noise; its square is the temperature.
         steps: how many updates, at least 1.
         seed: an int, one seed a sample, or a `torch.Generator`.
+        watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:
         The refined samples and what they cost.
@@ -59,4 +61,4 @@ def ddls(
     """
     potential = Prior(prior) + pulled_back(Divergence(KL(), critic), generator)
     integrator = EulerMaruyama(step_size / 2, temperature=noise_scale**2)
-    return refinement(flow(z0, potential, integrator, steps, prior, seed), generator)
+    return refinement(flow(z0, potential, integrator, steps, prior, seed, watch=watch), generator)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.divergences import KL, FDivergence
-from wasserflow.flow import flow
+from wasserflow.flow import Watch, flow
 from wasserflow.integrators import EulerMaruyama, Integrator
 from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence
@@ -24,6 +24,7 @@ def refine(
     steps: int = 25,
     seed: Seed = 0,
     space: Space | None = None,
+    watch: Watch | None = None,
 ) -> Refinement:
     """Move samples, or the latents they came from, along the gradient flow of an f-divergence.
 
@@ -39,6 +40,7 @@ def refine(
         steps: how many updates, at least 1.
         seed: an int, one seed a sample, or a `torch.Generator`.
         space: where the particles live, for priors with bounds; all of R^d by default.
+        watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:
         The refined samples and what they cost: steps x batch gradient evaluations with Euler–Maruyama.
@@ -57,4 +59,4 @@ def refine(
         (True, 40)
     """
     potential = pulled_back(Divergence(divergence, critic), generator)
-    return refinement(flow(x0, potential, integrator, steps, space, seed), generator)
+    return refinement(flow(x0, potential, integrator, steps, space, seed, watch=watch), generator)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.divergences import KL
-from wasserflow.flow import flow
+from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Optimizer
 from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence, Proximal
@@ -28,6 +28,7 @@ def dot(
     steps: int = 100,
     seed: Seed = 0,
     prior: Space | None = None,
+    watch: Watch | None = None,
 ) -> Refinement:
     """Transport samples, or latents, to where the critic says the real data are, and no further.
 
@@ -44,6 +45,7 @@ def dot(
         steps: how many updates, at least 1.
         seed: chooses the pairs of the estimate; the descent itself draws no numbers.
         prior: `Box` clamps the particles to it, `Normal` keeps their norms (radial gradients are removed).
+        watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:
         The transported samples and what they cost.
@@ -67,4 +69,4 @@ def dot(
         raise ValueError(f"the Lipschitz constant is {scale}; give a positive lipschitz")
     space = NormShells() if isinstance(prior, Normal) else prior
     adam = Optimizer(functools.partial(torch.optim.Adam, lr=lr, betas=betas))
-    return refinement(flow(x0, Proximal(x0) + energy / scale, adam, steps, space, seed), generator)
+    return refinement(flow(x0, Proximal(x0) + energy / scale, adam, steps, space, seed, watch=watch), generator)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.divergences import KL
-from wasserflow.flow import flow
+from wasserflow.flow import Watch, flow
 from wasserflow.integrators import MALA
 from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence, Prior
@@ -23,6 +23,7 @@ def mala(
     step_size: float = 0.05,
     steps: int = 100,
     seed: Seed = 0,
+    watch: Watch | None = None,
 ) -> Refinement:
     """Sample latents from p_Z(z) exp(d(g(z))) exactly: DDLS with a Metropolis correction.
 
@@ -37,6 +38,7 @@ def mala(
         step_size: h.
         steps: how many proposals, at least 1.
         seed: an int, one seed a sample, or a `torch.Generator`.
+        watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:
         The samples and what they cost: one gradient evaluation a proposal and one at the start.
@@ -56,4 +58,4 @@ def mala(
     """
     potential = Prior(prior) + pulled_back(Divergence(KL(), critic), generator)
     # Leaving the support is a proposal of infinite energy, which the rule rejects: nothing is projected.
-    return refinement(flow(z0, potential, MALA(step_size), steps, seed=seed), generator)
+    return refinement(flow(z0, potential, MALA(step_size), steps, seed=seed, watch=watch), generator)

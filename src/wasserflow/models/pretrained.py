@@ -1,0 +1,196 @@
+"""Networks on disk: one folder a model, safetensors weights and a card that says how to build them and where from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from wasserflow import models, spaces
+from wasserflow.spaces import PriorSpace
+
+CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to build something: the name of a public callable and its arguments.
+
+    Args:
+        make: a name of `wasserflow.models` (networks) or `wasserflow.spaces` (priors).
+        arguments: plain JSON values.
+    """
+
+    make: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person should know of a model before using it.
+
+    Args:
+        name: its name.
+        summary: one sentence.
+        data: what it was trained on, e.g. `cifar10`.
+        command: the command that trained it.
+        training: settings, time and hardware, in words.
+        networks: how to build each network, by the name of its weight file.
+        prior: how to build the prior of the latents; None for models without latents.
+        refine: the options that `wasserflow refine` uses unless told otherwise, chosen on validation data.
+        metrics: measured numbers, each with what it was measured on.
+        limits: what it is not good for.
+    """
+
+    name: str
+    summary: str
+    data: str
+    command: str
+    training: str
+    networks: Mapping[str, Recipe]
+    prior: Recipe | None = None
+    refine: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    limits: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A model from disk, in eval mode.
+
+    Args:
+        card: what it is.
+        folder: where it came from.
+        networks: its networks by name.
+        prior: where latents come from; None for models without latents.
+    """
+
+    card: Card
+    folder: Path
+    networks: Mapping[str, nn.Module]
+    prior: PriorSpace | None = None
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network that maps latents to samples."""
+        return self._network("generator")
+
+    @property
+    def critic(self) -> nn.Module:
+        """The network that estimates log p_data - log p_model."""
+        return self._network("critic")
+
+    @property
+    def model(self) -> nn.Module:
+        """The network of a model that is only one, such as a classifier."""
+        return self._network("model")
+
+    def _network(self, name: str) -> nn.Module:
+        if name not in self.networks:
+            raise AttributeError(f"{self.card.name!r} has no {name}; it has {', '.join(sorted(self.networks))}")
+        return self.networks[name]
+
+
+def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Module]) -> None:
+    """Write a model to a folder of its own: `card.json` and one safetensors file a network.
+
+    Args:
+        folder: written whole or not at all; it must not exist.
+        card: what the model is; its recipes name the same networks.
+        networks: the networks by name.
+
+    Raises:
+        FileExistsError: the folder exists.
+        ValueError: the card's recipes and the networks differ in name.
+
+    Example:
+        >>> import tempfile, pathlib, wasserflow as wf
+        >>> from wasserflow.models.pretrained import Card, Recipe, load_pretrained, save_pretrained
+        >>> recipe = Recipe("mlp_critic", {"width": 8})
+        >>> card = Card("tiny", "A tiny critic.", "none", "none", "untrained", {"critic": recipe})
+        >>> folder = pathlib.Path(tempfile.mkdtemp()) / "tiny"
+        >>> save_pretrained(folder, card, {"critic": wf.models.mlp_critic(width=8)})
+        >>> load_pretrained(folder).critic.training
+        False
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists; choose another folder")
+    if set(card.networks) != set(networks):
+        raise ValueError(f"the card describes {sorted(card.networks)} but the networks are {sorted(networks)}")
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    for name, network in networks.items():
+        weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+        save_file(weights, unfinished / f"{name}.safetensors")
+    (unfinished / CARD).write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.rename(folder)
+
+
+def load_card(folder: str | Path) -> Card:
+    """Read what a model is, without its weights.
+
+    Args:
+        folder: written by `save_pretrained`.
+
+    Returns:
+        The card.
+
+    Raises:
+        ValueError: the card is missing or not what `save_pretrained` writes; the message names the file.
+    """
+    path = Path(folder) / CARD
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw["networks"] = {name: Recipe(**recipe) for name, recipe in raw["networks"].items()}
+        raw["prior"] = Recipe(**raw["prior"]) if raw.get("prior") else None
+        return Card(**raw)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not the card of a model ({error}); it needs the fields of Card") from error
+
+
+def load_pretrained(folder: str | Path) -> Pretrained:
+    """Build a model's networks and read their weights.
+
+    Args:
+        folder: written by `save_pretrained`.
+
+    Returns:
+        The model, in eval mode, on the CPU.
+
+    Raises:
+        ValueError: a file is missing, truncated, or does not fit the card; the message names it.
+    """
+    folder = Path(folder)
+    card = load_card(folder)
+    networks = {name: _network(folder / f"{name}.safetensors", recipe) for name, recipe in card.networks.items()}
+    prior = None if card.prior is None else _build(spaces, card.prior, folder / CARD)
+    return Pretrained(card, folder, networks, prior)
+
+
+def _network(path: Path, recipe: Recipe) -> nn.Module:
+    network: nn.Module = _build(models, recipe, path.parent / CARD)
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} does not hold the weights of a {recipe.make}: {error}; fetch the file again"
+        ) from error
+    return network.eval()
+
+
+def _build(room: Any, recipe: Recipe, source: Path) -> Any:
+    if recipe.make not in room.__all__:
+        raise ValueError(f"{source} asks for {recipe.make!r}; {room.__name__} has {', '.join(room.__all__)}")
+    try:
+        return getattr(room, recipe.make)(**recipe.arguments)
+    except TypeError as error:
+        raise ValueError(f"{source} builds {recipe.make} with {dict(recipe.arguments)}: {error}") from error
