@@ -111,11 +111,7 @@ def flow(
 def _iterate(
     x0: Tensor, potential: Energy, modules: list[nn.Module], integrator: Integrator, space: Space, seeds: Tensor
 ) -> Iterator[State]:
-    evaluations = 0
-
     def drift(x: Tensor) -> tuple[Tensor, Tensor]:
-        nonlocal evaluations
-        evaluations += len(x)
         energy, gradient = energy_and_gradient(potential, x, modules)
         return space.tangent(x, -gradient), energy
 
@@ -124,7 +120,7 @@ def _iterate(
     while True:
         with torch.no_grad():
             moved = integrator.step(state, drift, Noise(seeds, state.step))
-            moved = replace(moved, x=space.project(moved.x), evaluations=evaluations)
+            moved = replace(moved, x=space.project(moved.x))
         _check_finite(state, moved)
         yield (state := moved)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -47,7 +47,7 @@ class EulerMaruyama:
         velocity, energy = drift(state.x)
         step_size = step_size_at(self.step_size, state.step)
         x = state.x + step_size * velocity + diffusion(state, step_size, self.temperature, noise)
-        return replace(state, x=x, step=state.step + 1, energy=energy)
+        return state.moved(x, energy, evaluations=1)
 
 
 def diffusion(state: State, step_size: float, schedule: Schedule, noise: Noise) -> Tensor | float:

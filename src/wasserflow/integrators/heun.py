@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -51,4 +51,4 @@ class Heun:
         here, energy = drift(state.x)
         there, _ = drift(state.x + step_size * here + kick)
         x = state.x + step_size * (here + there) / 2 + kick
-        return replace(state, x=x, step=state.step + 1, energy=energy)
+        return state.moved(x, energy, evaluations=2)

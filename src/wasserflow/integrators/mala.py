@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -96,4 +96,5 @@ class MALA:
         memory = MALAMemory(
             torch.where(take, velocity_there, velocity), torch.where(accepted, energy_there, energy), accepted
         )
-        return replace(state, x=torch.where(take, proposal, state.x), step=state.step + 1, energy=energy, memory=memory)
+        evaluations = 2 if state.memory is None else 1
+        return state.moved(torch.where(take, proposal, state.x), energy, evaluations, memory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -54,4 +54,4 @@ class Optimizer:
             optimizer.load_state_dict(deepcopy(state.memory))
         x.grad = -velocity
         optimizer.step()
-        return replace(state, x=x, step=state.step + 1, energy=energy, memory=optimizer.state_dict())
+        return state.moved(x, energy, evaluations=1, memory=optimizer.state_dict())

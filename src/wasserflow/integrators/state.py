@@ -33,6 +33,10 @@ class State:
     evaluations: int = 0
     memory: Any = None
 
+    def moved(self, x: Tensor, energy: Tensor, evaluations: int, memory: Any = None) -> State:
+        """Return the next state: every particle at x, after so many gradient evaluations each."""
+        return State(x, self.step + 1, energy, self.evaluations + evaluations * len(x), memory)
+
 
 @runtime_checkable
 class Integrator(Protocol):
