@@ -1,0 +1,1 @@
+"""Read the formats of foreign models."""

@@ -1,0 +1,252 @@
+"""Train a generator and a critic against each other: the Wasserstein GAN with gradient penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from jaxtyping import Float
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from wasserflow.data.toy import Gaussians25, SwissRoll
+from wasserflow.models.mlp import mlp_critic, mlp_generator
+from wasserflow.spaces import Normal, PriorSpace
+from wasserflow.spaces.space import Particles
+from wasserflow.training.batches import IterationData, step_stream
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor],
+    real: Particles,
+    fake: Particles,
+    generator: torch.Generator,
+) -> Float[Tensor, ""]:
+    """Penalise slopes other than one on the segments between real and fake samples.
+
+    Computes mean((‖∇ critic(e real + (1 - e) fake)‖ - 1)²), one uniform e a sample.
+
+    Args:
+        critic: maps (batch, *event) to (batch,) or (batch, 1).
+        real: (batch, *event) real samples.
+        fake: (batch, *event) generated samples.
+        generator: the random stream for e, on the CPU.
+
+    Returns:
+        The penalty, a scalar which can be differentiated by the critic's parameters.
+
+    Source:
+        Gulrajani et al. (2017), eq. 3.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.wgan_gp import gradient_penalty
+        >>> slope_three = torch.nn.Linear(1, 1)
+        >>> _ = torch.nn.init.constant_(slope_three.weight, 3.0)
+        >>> gradient_penalty(slope_three, torch.zeros(4, 1), torch.ones(4, 1), torch.Generator()).item()
+        4.0
+    """
+    weight = torch.rand(len(real), generator=generator).to(real).view(-1, *[1] * (real.ndim - 1))
+    between = torch.lerp(fake, real, weight).requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return (slope.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+class WGANGP(lightning.LightningModule):
+    """A generator and its critic, trained against each other by WGAN-GP.
+
+    The critic lowers mean(critic(fake)) - mean(critic(real)) + penalty · gradient penalty, `critic_steps` times; then
+    the generator lowers -mean(critic(fake)) once. One training step is one generator iteration, so a loader yields
+    `critic_steps` minibatches in one: a tensor (critic_steps · batch, *event), or a tuple which starts with it.
+    `trainer.global_step` counts these iterations.
+
+    Args:
+        generator: maps latents (batch, *latent) to samples (batch, *event).
+        critic: maps samples (batch, *event) to (batch,) or (batch, 1), higher where more real.
+        prior: the space which the latents are drawn from.
+        penalty: weight of the gradient penalty.
+        critic_steps: critic updates for each update of the generator.
+        lr: learning rate of both Adam optimisers.
+        betas: decay rates of both Adam optimisers.
+        seed: seeds latents and penalty points; a resumed run repeats an uninterrupted one.
+
+    Source:
+        Gulrajani et al. (2017), algorithm 1; settings of Ansari et al. (2021), appendix D.1.
+
+    Example:
+        >>> import lightning, torch
+        >>> from wasserflow.models.mlp import mlp_critic, mlp_generator
+        >>> from wasserflow.spaces import Normal
+        >>> from wasserflow.training.wgan_gp import WGANGP
+        >>> gan = WGANGP(mlp_generator(width=8), mlp_critic(width=8), Normal(2))
+        >>> trainer = lightning.Trainer(max_epochs=1, logger=False, enable_checkpointing=False, accelerator="cpu",
+        ...                             enable_progress_bar=False, enable_model_summary=False)
+        >>> trainer.fit(gan, torch.utils.data.DataLoader(torch.randn(100, 2), batch_size=50))
+        >>> trainer.global_step
+        2
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        prior: PriorSpace,
+        penalty: float = 10.0,
+        critic_steps: int = 5,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.5, 0.9),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.critic = critic
+        self.prior = prior
+        self.penalty = penalty
+        self.critic_steps = critic_steps
+        self.lr = lr
+        self.betas = betas
+        self.seed = seed
+        self.automatic_optimization = False
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Give the critic and the generator an Adam each."""
+        return [torch.optim.Adam(m.parameters(), lr=self.lr, betas=self.betas) for m in (self.critic, self.generator)]
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Update the critic `critic_steps` times and the generator once."""
+        real = batch[0] if isinstance(batch, (tuple, list)) else batch
+        if len(real) % self.critic_steps:
+            raise ValueError(
+                f"a batch of {len(real)} does not divide into critic_steps={self.critic_steps} minibatches"
+            )
+        stream = step_stream(self.seed, self.global_step, self.global_rank)
+        for minibatch in real.chunk(self.critic_steps):
+            distance, penalty = self._update_critic(minibatch, stream)
+        self._update_generator(len(minibatch), stream)
+        self.log_dict({"distance": distance, "penalty": penalty}, prog_bar=True)
+
+    def _fake(self, n: int, stream: torch.Generator) -> Tensor:
+        return self.generator(self.prior.sample(n, seed=stream, device=self.device))
+
+    def _update_critic(self, real: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+        optimizer = self._optimizer(0)
+        with torch.no_grad():
+            fake = self._fake(len(real), stream)
+        fake_score, real_score = self.critic(torch.cat([fake, real])).flatten().chunk(2)
+        distance = real_score.mean() - fake_score.mean()
+        penalty = gradient_penalty(self.critic, real, fake, stream)
+        optimizer.zero_grad()
+        self.manual_backward(self.penalty * penalty - distance)
+        # Stepped without Lightning's wrapper, which counts: the global step is to count iterations.
+        optimizer.optimizer.step()
+        return distance.detach(), penalty.detach()
+
+    def _update_generator(self, n: int, stream: torch.Generator) -> None:
+        optimizer = self._optimizer(1)
+        self.toggle_optimizer(optimizer)
+        loss = -self.critic(self._fake(n, stream)).mean()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        self.untoggle_optimizer(optimizer)
+
+    def _optimizer(self, index: int) -> LightningOptimizer:
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        optimizer = optimizers[index]
+        assert isinstance(optimizer, LightningOptimizer)
+        return optimizer
+
+
+def train_wgan_gp(
+    data: Gaussians25 | SwissRoll,
+    out: Path,
+    *,
+    iterations: int = 10_000,
+    points: int = 100_000,
+    batch_size: int = 256,
+    width: int = 512,
+    layers: int = 3,
+    prior: PriorSpace | None = None,
+    seed: int = 0,
+    checkpoint_every: int = 500,
+    resume: bool = False,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> WGANGP:
+    """Train a ReLU generator and critic on a 2-D distribution and save both.
+
+    Leaves in `out`: `generator.safetensors` and `critic.safetensors` (plain state dicts of `mlp_generator` and
+    `mlp_critic`), `last.ckpt` (to resume from) and `log/version_0/metrics.csv`.
+
+    Args:
+        data: the distribution; its training set is `points` samples, drawn once.
+        out: a folder which does not exist yet, unless `resume` is given.
+        iterations: generator updates; with `resume`, counted from the very start.
+        points: size of the training set.
+        batch_size: samples in a minibatch.
+        width: units of a hidden layer.
+        layers: number of hidden layers.
+        prior: where latents of size 2 come from; None is the published N(0, I).
+        seed: seeds the training set, the weights, the minibatches and the latents.
+        checkpoint_every: iterations between two writings of `last.ckpt`.
+        resume: continue from `out/last.ckpt`.
+        tensorboard: also write TensorBoard events.
+        progress: show a progress bar.
+
+    Returns:
+        The trained pair, as `.generator` and `.critic`, in eval mode.
+
+    Raises:
+        FileExistsError: `out` exists and `resume` is not given.
+        FileNotFoundError: `resume` is given and there is no checkpoint.
+
+    Source:
+        Ansari et al. (2021), appendix D.1.
+    """
+    out, checkpoint = Path(out), Path(out) / "last.ckpt"
+    if out.exists() and not resume:
+        raise FileExistsError(f"{out} exists; choose another folder, or resume=True to go on from its checkpoint")
+    if resume and not checkpoint.is_file():
+        raise FileNotFoundError(f"{checkpoint} does not exist; there is nothing to resume, so call without resume=True")
+    # Loaders and trainers draw from torch's global stream, which is the caller's.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        networks = mlp_generator(width=width, layers=layers), mlp_critic(width=width, layers=layers)
+        gan = WGANGP(*networks, prior=Normal(2) if prior is None else prior, seed=seed)
+        batches = IterationData(
+            data.sample(points, seed=seed), batch_size=gan.critic_steps * batch_size, iterations=iterations, seed=seed
+        )
+        trainer = _trainer(out, iterations, checkpoint_every, tensorboard, progress)
+        trainer.fit(gan, datamodule=batches, ckpt_path=checkpoint if resume else None, weights_only=resume or None)
+    for name, module in (("generator", gan.generator), ("critic", gan.critic)):
+        save_file(module.state_dict(), out / f"{name}.safetensors")
+    return gan.eval()
+
+
+def _trainer(out: Path, iterations: int, checkpoint_every: int, tensorboard: bool, progress: bool) -> lightning.Trainer:
+    loggers: list[Logger] = [CSVLogger(out, name="log")]
+    if tensorboard:
+        loggers.append(TensorBoardLogger(out, name="log"))
+    callbacks: list[Callback] = [
+        ModelCheckpoint(out, "last", every_n_train_steps=checkpoint_every, enable_version_counter=False)
+    ]
+    if progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=20))
+    return lightning.Trainer(
+        max_epochs=-1,
+        max_steps=iterations,
+        accelerator="auto",
+        devices=1,
+        logger=loggers,
+        log_every_n_steps=50,
+        callbacks=callbacks,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
