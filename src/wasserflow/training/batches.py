@@ -1,0 +1,113 @@
+"""Minibatches that a resumed run sees exactly as an uninterrupted one does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler, TensorDataset
+
+
+def step_stream(seed: int, *position: int) -> torch.Generator:
+    """Return the random stream of one training step, a pure function of the seed and the position.
+
+    Args:
+        seed: the seed of the run, not negative.
+        position: ints that say where the run stands, such as the step and the rank of the process.
+
+    Returns:
+        A fresh `torch.Generator` on the CPU.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.batches import step_stream
+        >>> a, b = (torch.rand(1, generator=step_stream(0, step)) for step in (7, 8))
+        >>> bool(a == b), bool(a == torch.rand(1, generator=step_stream(0, 7)))
+        (False, True)
+    """
+    key = np.random.SeedSequence([seed, *position]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(key) >> 1)
+
+
+class ShuffledBatches(Sampler[list[int]]):
+    """Batches of indices, each index once a pass, passes without end: a pure function of (seed, iteration).
+
+    Args:
+        size: number of samples in the data set.
+        batch_size: indices in a batch; what a pass leaves over is not used in that pass.
+        iterations: the length of the whole run in batches.
+        seed: seeds the order.
+        start: iterations that are already done.
+
+    Raises:
+        ValueError: the batch size is not between 1 and the size.
+
+    Example:
+        >>> from wasserflow.training.batches import ShuffledBatches
+        >>> run = list(ShuffledBatches(10, batch_size=4, iterations=5, seed=0))
+        >>> run[3:] == list(ShuffledBatches(10, batch_size=4, iterations=5, seed=0, start=3))
+        True
+    """
+
+    def __init__(self, size: int, batch_size: int, iterations: int, seed: int = 0, start: int = 0) -> None:
+        if not 1 <= batch_size <= size:
+            raise ValueError(f"batch_size is {batch_size}; it must lie between 1 and {size}, the number of samples")
+        self.size, self.batch_size = size, batch_size
+        self.iterations, self.seed, self.start = iterations, seed, start
+
+    def __len__(self) -> int:
+        # The whole run, not what is left of it: Lightning goes on counting where a resumed run had stopped.
+        return self.iterations
+
+    def __iter__(self) -> Iterator[list[int]]:
+        a_pass = self.size // self.batch_size
+        order: list[int] = []
+        for iteration in range(self.start, self.iterations):
+            number, place = divmod(iteration, a_pass)
+            if place == 0 or not order:
+                order = torch.randperm(self.size, generator=step_stream(self.seed, number)).tolist()
+            yield order[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+class IterationData(lightning.LightningDataModule):
+    """Feeds a training that counts iterations, from the iteration where the trainer stands.
+
+    Args:
+        tensors: the training set, tensors with the same number of samples; a batch is a list of their slices.
+        batch_size: samples in a batch.
+        iterations: the length of the whole run.
+        seed: seeds the order.
+        validation: the same tensors of the set to validate on, if any.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.batches import IterationData
+        >>> data = IterationData(torch.arange(10.0), batch_size=4, iterations=5)
+        >>> next(iter(data.loader(start=0)))[0].shape
+        torch.Size([4])
+    """
+
+    def __init__(
+        self, *tensors: Tensor, batch_size: int, iterations: int, seed: int = 0, validation: Sequence[Tensor] = ()
+    ) -> None:
+        super().__init__()
+        self.data = TensorDataset(*tensors)
+        self.validation = TensorDataset(*validation) if validation else None
+        self.batch_size, self.iterations, self.seed = batch_size, iterations, seed
+
+    def loader(self, start: int) -> DataLoader:
+        """Return the batches from this iteration on."""
+        batches = ShuffledBatches(len(self.data), self.batch_size, self.iterations, self.seed, start)
+        # batch_size=None: the sampler already yields whole batches, which a tensor data set slices at once.
+        return DataLoader(self.data, sampler=batches, batch_size=None)
+
+    def train_dataloader(self) -> DataLoader:
+        """Return the batches from the trainer's iteration on; Lightning calls this after loading a checkpoint."""
+        return self.loader(start=0 if self.trainer is None else self.trainer.global_step)
+
+    def val_dataloader(self) -> list[DataLoader]:
+        """Return the validation set in order, in one loader or none."""
+        return [] if self.validation is None else [DataLoader(self.validation, batch_size=500)]
