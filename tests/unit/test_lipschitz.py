@@ -1,0 +1,44 @@
+"""The estimate of a critic's Lipschitz constant: the mean over 10 trials of the maximum over 100 pairs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from wasserflow.ratios import lipschitz_constant
+
+
+def test_mean_of_maxima() -> None:
+    """200 points at equal distances; only pairs with the first have a slope, 10. A pair has it with chance 2 / 200.
+
+    A trial's maximum is then 10 with chance 1 - 0.99^100, and 0 otherwise: a maximum over all pairs would be 10,
+    a mean over all pairs 0.1.
+    """
+    points, heights = torch.eye(200, dtype=torch.float64), torch.zeros(200, dtype=torch.float64)
+    heights[0] = 10 * math.sqrt(2)
+    estimates = [lipschitz_constant(lambda x: x @ heights, points, seed) for seed in range(300)]
+    chance = 1 - 0.99**100
+    spread = 10 * math.sqrt(chance * (1 - chance) / 10 / 300)
+    assert abs(sum(estimates) / 300 - 10 * chance) < 5 * spread
+
+
+def test_slopes_are_measured_in_the_norm_of_the_whole_event() -> None:
+    x = torch.randn(50, 3, 4, 4, dtype=torch.float64)
+    direction = torch.randn(3, 4, 4, dtype=torch.float64)
+    estimate = lipschitz_constant(lambda x: (x * direction).sum((1, 2, 3)), x)
+    assert 0.1 * float(direction.norm()) < estimate <= float(direction.norm())
+
+
+def test_seed_chooses_the_pairs() -> None:
+    x = torch.randn(50, 2, dtype=torch.float64)
+    a, b, c = (lipschitz_constant(lambda x: x.square().sum(1), x, seed) for seed in (0, 0, 1))
+    assert a == b != c
+
+
+def test_coinciding_points_are_left_out() -> None:
+    x = torch.tensor([[0.0], [0.0], [1.0]], dtype=torch.float64)
+    assert lipschitz_constant(lambda x: 3 * x[:, 0], x) == pytest.approx(3.0)
+    with pytest.raises(ValueError, match="lipschitz"):
+        lipschitz_constant(lambda x: x[:, 0], torch.ones(4, 1))
