@@ -1,1 +1,28 @@
-"""Room: reports."""
+"""What a run leaves behind: its record, its pictures and its tables."""
+
+from wasserflow.reports.animation import save_animation
+from wasserflow.reports.grids import captioned, image_grid, side_by_side, trajectory_rows
+from wasserflow.reports.latent_density import save_latent_density
+from wasserflow.reports.panels import shared_limits
+from wasserflow.reports.record import RunRecord
+from wasserflow.reports.run_directory import prepare_out_dir
+from wasserflow.reports.scatter import save_scatter_panels, scatter_frame
+from wasserflow.reports.table import before_after_table, format_table
+from wasserflow.reports.velocity_field import save_velocity_fields
+
+__all__ = [
+    "RunRecord",
+    "before_after_table",
+    "captioned",
+    "format_table",
+    "image_grid",
+    "prepare_out_dir",
+    "save_animation",
+    "save_latent_density",
+    "save_scatter_panels",
+    "save_velocity_fields",
+    "scatter_frame",
+    "shared_limits",
+    "side_by_side",
+    "trajectory_rows",
+]

@@ -1,0 +1,48 @@
+"""The directory that a run leaves its results in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wasserflow.reports.record import RECORD_NAME
+
+_RESULTS = {".csv", ".gif", ".json", ".npz", ".png"}
+
+
+def prepare_out_dir(path: str | Path, overwrite: bool = False) -> Path:
+    """Make a run directory, or refuse one that holds something.
+
+    With `overwrite` the result files at the top of an earlier run (a directory with a `run.json`) are removed, so that
+    old and new results cannot be mixed up; anything else in it stays.
+
+    Args:
+        path: the directory; parents are made.
+        overwrite: replace an earlier run.
+
+    Returns:
+        The directory, there and free of earlier results.
+
+    Raises:
+        ValueError: the path is a file, or a directory that is not empty and must not or cannot be replaced.
+
+    Example:
+        >>> import tempfile
+        >>> out = prepare_out_dir(tempfile.mkdtemp() + "/first")
+        >>> (out / "run.json").write_text("{}")
+        2
+        >>> prepare_out_dir(out, overwrite=True) == out
+        True
+    """
+    out = Path(path)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a directory to leave the results in")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / RECORD_NAME).is_file():
+            raise ValueError(f"{out} exists and is not a run directory (it has no {RECORD_NAME}); choose another --out")
+        if not overwrite:
+            raise ValueError(f"{out} holds an earlier run; choose another --out, or replace it with --overwrite")
+        for file in out.iterdir():
+            if file.is_file() and file.suffix in _RESULTS:
+                file.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    return out

@@ -1,0 +1,46 @@
+"""Run directories: an earlier run is never lost by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wasserflow.reports import prepare_out_dir
+
+
+def earlier_run(path: Path) -> Path:
+    path.mkdir()
+    for name in ("run.json", "after.png", "samples.npz", "notes.txt"):
+        (path / name).write_text("old")
+    (path / "checkpoints").mkdir()
+    (path / "checkpoints" / "last.json").write_text("old")
+    return path
+
+
+def test_a_new_directory_is_made_with_its_parents(tmp_path: Path) -> None:
+    assert prepare_out_dir(tmp_path / "a" / "b").is_dir()
+    assert prepare_out_dir(str(tmp_path / "a" / "b")) == tmp_path / "a" / "b", "an empty directory may be used"
+
+
+def test_an_earlier_run_is_refused_and_kept(tmp_path: Path) -> None:
+    run = earlier_run(tmp_path / "first")
+    with pytest.raises(ValueError, match=r"first holds an earlier run; .*--out.*--overwrite"):
+        prepare_out_dir(run)
+    assert (run / "after.png").read_text() == "old"
+
+
+def test_overwrite_removes_the_earlier_results_only(tmp_path: Path) -> None:
+    run = prepare_out_dir(earlier_run(tmp_path / "first"), overwrite=True)
+    assert sorted(file.name for file in run.iterdir()) == ["checkpoints", "notes.txt"]
+    assert (run / "checkpoints" / "last.json").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_not_a_run_is_never_touched(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "photo.png").write_text("mine")
+    with pytest.raises(ValueError, match="not a run directory"):
+        prepare_out_dir(tmp_path, overwrite=overwrite)
+    with pytest.raises(ValueError, match=r"photo\.png is a file"):
+        prepare_out_dir(tmp_path / "photo.png", overwrite=overwrite)
+    assert (tmp_path / "photo.png").read_text() == "mine"
