@@ -215,6 +215,7 @@ def train_wgan_gp(
         raise FileExistsError(f"{out} exists; choose another folder, or resume=True to go on from its checkpoint")
     if resume and not checkpoint.is_file():
         raise FileNotFoundError(f"{checkpoint} does not exist; there is nothing to resume, so call without resume=True")
+    out.mkdir(parents=True, exist_ok=True)
     # Loaders and trainers draw from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -151,13 +151,16 @@ def test_training_leaves_plain_state_dicts_and_a_log(tmp_path: Path) -> None:
     assert not gan.training
 
 
-def test_the_seed_decides_the_weights(tmp_path: Path) -> None:
-    a, b, c = (
-        weights(train_wgan_gp(Gaussians25(), tmp_path / name, iterations=3, seed=seed, **SMALL))
-        for name, seed in (("a", 0), ("b", 0), ("c", 1))
-    )
-    assert torch.equal(a, b)
-    assert not torch.equal(a, c)
+def test_the_seed_alone_decides_the_weights(tmp_path: Path) -> None:
+    runs = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        torch.rand(7)  # the caller's stream stands elsewhere each time
+        runs.append(train_wgan_gp(Gaussians25(), tmp_path / name, iterations=3, seed=seed, **SMALL))
+    a, b, c = runs
+    assert torch.equal(weights(a), weights(b))
+    # Three steps of 1e-4 hardly move the weights: others come of another start.
+    assert (weights(a) - weights(c)).abs().max() > 0.1
+    assert (a.seed, c.seed) == (0, 1)
 
 
 def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
