@@ -2,6 +2,7 @@
 
 from wasserflow.models.mlp import mlp_critic, mlp_generator
 from wasserflow.models.prepare import prepare
+from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
 
-__all__ = ["SNDCGANCritic", "SNDCGANGenerator", "mlp_critic", "mlp_generator", "prepare"]
+__all__ = ["SNDCGANCritic", "SNDCGANGenerator", "SmallResNet", "mlp_critic", "mlp_generator", "prepare"]

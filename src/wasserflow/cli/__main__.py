@@ -1,0 +1,5 @@
+"""`python -m wasserflow.cli` does what `wasserflow` does."""
+
+from wasserflow.cli.main import main
+
+main()

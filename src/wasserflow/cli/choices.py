@@ -1,0 +1,118 @@
+"""The names that the command line gives to divergences, methods and data: the only place where strings choose."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from wasserflow import divergences
+from wasserflow.flow import Watch
+from wasserflow.integrators import EulerMaruyama
+from wasserflow.methods import Refinement, ddls, dot, mala, refine
+from wasserflow.spaces import PriorSpace
+
+DivergenceName = Literal["kl", "reverse-kl", "js", "logd", "pearson", "hellinger"]
+MethodName = Literal["dgflow", "ddls", "dot", "mala"]
+SpaceName = Literal["latent", "data"]
+
+DIVERGENCES: dict[str, divergences.FDivergence] = {
+    "kl": divergences.KL(),
+    "reverse-kl": divergences.ReverseKL(),
+    "js": divergences.JensenShannon(),
+    "logd": divergences.LogD(),
+    "pearson": divergences.Pearson(),
+    "hellinger": divergences.Hellinger(),
+}
+
+Runner = Callable[..., Refinement]
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """The settings of a method, none left open.
+
+    Args:
+        method: which method.
+        divergence: of DGflow; None for the others.
+        step_size: h; Adam's learning rate for DOT.
+        steps: how many updates.
+        temperature: T; for DDLS the square of the noise's factor; None for methods without.
+        space: where the particles live: the generator's latents, or its samples.
+    """
+
+    method: MethodName
+    step_size: float
+    steps: int
+    temperature: float | None = None
+    divergence: DivergenceName | None = None
+    space: SpaceName = "latent"
+
+    @classmethod
+    def resolve(cls, method: MethodName, chosen: Mapping[str, Any]) -> MethodOptions:
+        """Fill what was not chosen with the method's own defaults.
+
+        Args:
+            method: which method.
+            chosen: settings by name; None where left open.
+
+        Raises:
+            ValueError: a setting that the method does not have.
+        """
+        settings = _DEFAULTS[method]
+        given = {name: value for name, value in chosen.items() if value is not None}
+        for name in given:
+            if name not in settings:
+                raise ValueError(f"{name} is {given[name]}, but {method} has none; leave it out")
+        return cls(method=method, **{**settings, **given})
+
+    def runner(self, generator: nn.Module, critic: nn.Module, prior: PriorSpace) -> Runner:
+        """Bind everything but the particles: `runner(particles, seed=..., watch=...)`."""
+        pulled = generator if self.space == "latent" else None
+        common = {"generator": pulled, "steps": self.steps}
+        support = prior if pulled is not None else None
+        match self.method:
+            case "dgflow":
+                rule = EulerMaruyama(self.step_size, self.temperature or 0.0)
+                divergence = DIVERGENCES[self.divergence or "kl"]
+                return _bind(refine, critic, divergence=divergence, integrator=rule, space=support, **common)
+            case "ddls":
+                noise_scale = math.sqrt(self.temperature or 0.0)
+                return _bind(ddls, critic, prior=prior, step_size=self.step_size, noise_scale=noise_scale, **common)
+            case "dot":
+                return _bind(dot, critic, prior=support, lr=self.step_size, **common)
+            case "mala":
+                return _bind(mala, critic, prior=prior, step_size=self.step_size, **common)
+
+
+def _default(method: Runner, name: str) -> Any:
+    return inspect.signature(method).parameters[name].default
+
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "dgflow": {
+        "step_size": _default(refine, "integrator").step_size,
+        "temperature": _default(refine, "integrator").temperature,
+        "steps": _default(refine, "steps"),
+        "divergence": "kl",
+        "space": "latent",
+    },
+    "ddls": {
+        "step_size": _default(ddls, "step_size"),
+        "temperature": _default(ddls, "noise_scale") ** 2,
+        "steps": _default(ddls, "steps"),
+    },
+    "dot": {"step_size": _default(dot, "lr"), "steps": _default(dot, "steps"), "space": "latent"},
+    "mala": {"step_size": _default(mala, "step_size"), "steps": _default(mala, "steps")},
+}
+
+
+def _bind(method: Runner, critic: nn.Module, **options: object) -> Runner:
+    def run(particles: Tensor, *, seed: Tensor, watch: Watch | None = None) -> Refinement:
+        return method(critic, particles, seed=seed, watch=watch, **options)
+
+    return run

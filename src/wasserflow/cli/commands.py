@@ -1,0 +1,40 @@
+"""Every command by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wasserflow.cli.demo import demo
+from wasserflow.cli.evaluate import evaluate
+from wasserflow.cli.refine import refine
+from wasserflow.cli.zoo import zoo
+
+
+def commands(words: Sequence[str]) -> dict[str, Any]:
+    """Give the commands, as jsonargparse makes a parser of them.
+
+    The trainers are imported only where `train` is among the words: they bring Lightning with them.
+
+    Args:
+        words: the words after the program's name.
+
+    Returns:
+        Name -> function, or name -> group.
+    """
+    train: dict[str, Any] = {"_help": "Train a model, which --model of the other commands then accepts."}
+    if "train" in words:
+        from wasserflow.cli.train import train_classifier, train_critic, train_sndcgan, train_wgan_gp
+
+        train |= {
+            "wgan-gp": train_wgan_gp,
+            "sndcgan": train_sndcgan,
+            "critic": train_critic,
+            "classifier": train_classifier,
+        }
+    reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
+    if "reproduce" in words:
+        from wasserflow.cli.reproduce import reproduce_25gaussians
+
+        reproduce |= {"25gaussians": reproduce_25gaussians}
+    return {"zoo": zoo, "demo": demo, "refine": refine, "evaluate": evaluate, "train": train, "reproduce": reproduce}

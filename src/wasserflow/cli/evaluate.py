@@ -1,0 +1,35 @@
+"""`wasserflow evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from wasserflow.cli.measures import measure_for, read_samples
+from wasserflow.reports import before_after_table, format_table
+
+
+def evaluate(
+    samples: Path, reference: str, features: str | None = None, seed: int = 0, json_file: Path | None = None
+) -> None:
+    """Measure stored samples against a reference set.
+
+    Args:
+        samples: An .npz file with `before` and `after`, or with `samples`: uint8 images NHWC, or points (n, 2).
+        reference: cifar10 or mnist (their test images), 25gaussians, swissroll, or a folder, .parquet or .npz file.
+        features: For images: a classifier such as cifar10-resnet whose features are used, or inception.
+        seed: Draws the random subsets of the metrics.
+        json_file: Also write the numbers to this file.
+    """
+    arrays = read_samples(samples)
+    measure = measure_for(reference, features, seed)
+    numbers = {name: measure(array) for name, array in arrays.items()}
+    if {"before", "after"} <= set(numbers):
+        print(before_after_table(numbers["before"], numbers["after"], measure.labels))
+    else:
+        rows = [[label, numbers["samples"].get(name)] for name, label in measure.labels.items()]
+        print(format_table(["metric", "samples"], [row for row in rows if row[1] is not None]))
+    shown = next(iter(numbers.values()))
+    print(f"{shown['samples']} samples against {shown['reference']}" + (f", features {features}" if features else ""))
+    if json_file is not None:
+        json_file.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,33 @@
+"""Read the command line, call the command, and say in one line what was wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from wasserflow.cli.arguments import check_config, normalised
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `wasserflow`.
+
+    Exit status: 0 done, 1 failed, 2 refused (bad input), 130 interrupted.
+
+    Args:
+        arguments: the words after the program's name; those of the process if None.
+    """
+    # Here and not above, so that `wasserflow --help` is not kept waiting by what only a command needs.
+    from jsonargparse import auto_cli
+
+    from wasserflow.cli.commands import commands
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        check_config(words)
+        auto_cli(commands(words), args=normalised(words), as_positional=False, prog="wasserflow")
+    except (ValueError, TypeError, FileExistsError, FileNotFoundError, ImportError) as error:
+        print(f"wasserflow: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        print("\nwasserflow: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None

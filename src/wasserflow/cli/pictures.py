@@ -1,0 +1,83 @@
+"""The pictures of a refinement: before, after, and the way between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from wasserflow.integrators import State
+from wasserflow.reports import image_grid, save_animation
+
+_SHOWN_IMAGES = 64
+_SHOWN_POINTS = 5_000
+_FRAMES = 40
+
+
+class Trajectory:
+    """Keeps the samples of a batch at the steps of its flow: give it as `watch`.
+
+    Args:
+        generator: maps particles to samples; None where the particles are the samples.
+        steps: steps of the whole flow; at most 40 of them are kept, evenly.
+    """
+
+    def __init__(self, generator: nn.Module | None, steps: int) -> None:
+        self.generator = generator
+        self.every = max(1, steps // _FRAMES)
+        self.samples: list[Tensor] = []
+
+    def __call__(self, state: State) -> None:
+        """Keep a state's samples."""
+        if state.step % self.every:
+            return
+        with torch.no_grad():
+            shown = state.x[:_SHOWN_POINTS] if self.generator is None else self.generator(state.x[:_SHOWN_IMAGES])
+        self.samples.append(shown.detach().cpu())
+
+
+def save_pictures(
+    out: Path, before: np.ndarray, after: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None
+) -> list[Path]:
+    """Write `before.png`, `after.png` and `trajectory.gif`.
+
+    Args:
+        out: the run directory.
+        before: stored samples: uint8 images NHWC, or points (n, 2).
+        after: the same after the flow.
+        trajectory: the first samples at the steps of the flow, as the generator gives them.
+        data: real points to draw behind points.
+
+    Returns:
+        The files.
+    """
+    draw: Callable[[Tensor, str], Image.Image]
+    if before.ndim == 4:
+        draw = _draw_image_grid
+        first = torch.from_numpy(before[:_SHOWN_IMAGES]).permute(0, 3, 1, 2)
+        frames = [first, *(images[: len(first)] for images in trajectory)]
+    elif before.ndim == 2 and before.shape[1] == 2:
+        draw = _point_drawer(before, after, data)
+        frames = [torch.from_numpy(before[:_SHOWN_POINTS]), *trajectory]
+    else:
+        return []
+    last = torch.from_numpy(after[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) if before.ndim == 4 else torch.from_numpy(after)
+    draw(frames[0], "before").save(out / "before.png")
+    draw(last[:_SHOWN_POINTS], "after").save(out / "after.png")
+    save_animation(out / "trajectory.gif", [draw(frame, "") for frame in frames])
+    return [out / "before.png", out / "after.png", out / "trajectory.gif"]
+
+
+def _draw_image_grid(images: Tensor, title: str) -> Image.Image:
+    return image_grid(images)
+
+
+def _point_drawer(before: np.ndarray, after: np.ndarray, data: Tensor | None) -> Callable[[Tensor, str], Image.Image]:
+    from wasserflow.reports import scatter_frame, shared_limits
+
+    limits = shared_limits([torch.from_numpy(before), torch.from_numpy(after)])
+    return lambda points, title: scatter_frame(points, limits, data, title)

@@ -1,0 +1,186 @@
+"""`wasserflow train`: every trainer with its data by name, leaving a model that the other commands read."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from wasserflow.cli.measures import POINTS
+from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float
+from wasserflow.metrics import extract_features
+from wasserflow.models import zoo
+from wasserflow.models.pretrained import Card, Recipe, save_pretrained
+from wasserflow.models.sndcgan import SNDCGANCritic
+from wasserflow.training.adversarial_losses import HINGE, NON_SATURATING
+from wasserflow.training.classifier import train_classifier as fit_classifier
+from wasserflow.training.critic import refit_critic
+from wasserflow.training.sndcgan import train_sndcgan as fit_sndcgan
+from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
+
+ToyName = Literal["25gaussians", "swissroll"]
+ImagesName = Literal["cifar10", "mnist"]
+LossName = Literal["non-saturating", "hinge"]
+
+
+def train_wgan_gp(
+    out: Path, data: ToyName = "25gaussians", width: int = 512, layers: int = 3, seed: int = 0, **settings: Any
+) -> None:
+    """Train a WGAN-GP of multilayer perceptrons on a 2-D distribution.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The distribution.
+        width: Units of a hidden layer.
+        layers: Hidden layers.
+        seed: Seeds the training set, the weights, the minibatches and the latents.
+        settings: Of the trainer.
+    """
+    gan = fit_wgan_gp(POINTS[data], out, width=width, layers=layers, seed=seed, **settings)
+    sizes = {"width": width, "layers": layers}
+    _save(
+        out,
+        summary=f"WGAN-GP of multilayer perceptrons on {data}",
+        data=data,
+        training=_told(settings, seed=seed),
+        networks={"generator": Recipe("mlp_generator", sizes), "critic": Recipe("mlp_critic", sizes)},
+        trained={"generator": gan.generator, "critic": gan.critic},
+        prior=Recipe("Normal", {"shape": 2}),
+        refine={"space": "data", "step_size": 0.01, "temperature": 0.01, "steps": 100, "divergence": "kl"},
+    )
+
+
+def train_sndcgan(
+    out: Path,
+    data: ImagesName = "cifar10",
+    loss: LossName = "non-saturating",
+    channels: int = 128,
+    critic_channels: int = 256,
+    latent_dim: int = 128,
+    **settings: Any,
+) -> None:
+    """Train an SN-DCGAN on images.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The training images.
+        loss: What generator and critic minimise.
+        channels: The generator's channels at its coarsest resolution; 512 in the paper.
+        critic_channels: The critic's channels at its coarsest resolution.
+        latent_dim: Length of a latent.
+        settings: Of the trainer.
+    """
+    images = _images(data, "train").images
+    losses = {"hinge": HINGE, "non-saturating": NON_SATURATING}
+    gan = fit_sndcgan(
+        images,
+        out,
+        loss=losses[loss],
+        channels=channels,
+        critic_channels=critic_channels,
+        latent_dim=latent_dim,
+        **settings,
+    )
+    shape = {"image_size": images.shape[-1], "image_channels": images.shape[1]}
+    _save(
+        out,
+        summary=f"SN-DCGAN, {loss} loss, on {data}",
+        data=data,
+        training=_told(settings),
+        networks={
+            "generator": Recipe("SNDCGANGenerator", {"channels": channels, "latent_dim": latent_dim, **shape}),
+            "critic": Recipe("SNDCGANCritic", {"channels": critic_channels, **shape}),
+        },
+        trained={"generator": gan.average.module, "critic": gan.critic},
+        prior=Recipe("Normal", {"shape": latent_dim}),
+    )
+
+
+def train_critic(
+    out: Path, model: str, data: ImagesName = "cifar10", critic_channels: int | None = None, **settings: Any
+) -> None:
+    """Refit a critic to a generator that stands still, and report how good a log-ratio it is.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        model: The pair, a shipped model or a folder.
+        data: The real images: `train` is learnt from, `validation` measures.
+        critic_channels: Begin with a new SN-DCGAN critic of this width; with the pair's own critic if left out.
+        settings: Of the trainer.
+    """
+    pair = zoo.load(model)
+    train, held_out = _images(data, "train").images, _images(data, "validation").images
+    critic, recipe = pair.critic, pair.card.networks["critic"]
+    if critic_channels is not None:
+        sizes = {"channels": critic_channels, "image_size": train.shape[-1], "image_channels": train.shape[1]}
+        critic, recipe = SNDCGANCritic(**sizes), Recipe("SNDCGANCritic", sizes)
+    assert pair.prior is not None
+    refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, **settings)
+    assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
+    print(json.dumps(assessment, indent=2))
+    _save(
+        out,
+        summary=f"{pair.card.summary}; critic refitted with the generator frozen",
+        data=data,
+        training=f"pair: {pair.card.command} ({pair.card.training}); then the critic: {_told(settings)}",
+        networks={"generator": pair.card.networks["generator"], "critic": recipe},
+        trained={"generator": pair.generator, "critic": refitted},
+        prior=pair.card.prior,
+        refine=pair.card.refine,
+        metrics={"held-out AUC": round(assessment["after"]["auc"], 4)},
+    )
+
+
+def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -> None:
+    """Train a small residual classifier, whose last hidden layer serves as the features of metrics.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The labelled images: `train` is learnt from, `validation` chooses the checkpoint, `test` is measured.
+        settings: Of the trainer.
+    """
+    train, held_out, test = (_images(data, split) for split in ("train", "validation", "test"))
+    network = fit_classifier(train, held_out, out, **settings)
+    logits = extract_features(network, map(to_float, test.images.split(500)))
+    measured = float((logits.argmax(dim=1) == test.labels).double().mean())
+    print(f"accuracy on the {len(test)} test images: {100 * measured:.2f} %")
+    classes, channels = int(train.labels.max()) + 1, train.images.shape[1]
+    _save(
+        out,
+        summary=f"residual classifier of {data}; its features measure images",
+        data=data,
+        training=_told(settings),
+        networks={"model": Recipe("SmallResNet", {"classes": classes, "image_channels": channels})},
+        trained={"model": network},
+        metrics={"test accuracy, %": round(100 * measured, 2)},
+    )
+
+
+def _images(data: ImagesName, split: Split) -> LabelledImages:
+    return cifar10(split) if data == "cifar10" else mnist(split)
+
+
+def _told(settings: Mapping[str, Any], **more: Any) -> str:
+    shown = {name: value for name, value in {**settings, **more}.items() if name not in ("progress", "resume")}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def _save(
+    out: Path,
+    *,
+    summary: str,
+    data: str,
+    training: str,
+    networks: Mapping[str, Recipe],
+    trained: Mapping[str, nn.Module],
+    **fields: Any,
+) -> None:
+    command = shlex.join(["wasserflow", *sys.argv[1:]])
+    card = Card(out.name, summary, data, command, training, networks, **fields)
+    save_pretrained(out / "model", card, trained)
+    print(f"the model is in {out / 'model'}: wasserflow refine --model {out / 'model'} --out ...")
