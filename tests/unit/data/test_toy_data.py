@@ -27,6 +27,9 @@ def test_25_gaussians_have_equal_weights_and_round_modes_of_the_published_width(
     residual = (x - data.means[mode]) / (0.05 / math.sqrt(8))
     torch.testing.assert_close(residual.std(dim=0), torch.ones(2), atol=0.01, rtol=0)
     assert residual.mean(dim=0).abs().max() < 0.015
+    # In every mode alone too: which mode it is tells nothing about the place in it.
+    in_modes = torch.zeros(25, 2).index_add_(0, mode, residual) / counts.float()[:, None]
+    assert in_modes.abs().max() < 0.1
     assert abs(torch.corrcoef(residual.T)[0, 1]) < 0.015
     assert (distance > 4 * data.std).double().mean() < 1e-3  # exp(-8) = 3.4e-4
 
