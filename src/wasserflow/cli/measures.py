@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ _SCORED_POINTS = 5_000  # the count that the published KDE scores fit
 _TRANSPORTED_POINTS = 2_000  # exact transport grows faster than the square
 
 
+@runtime_checkable
 class Measure(Protocol):
     """Gives the numbers of stored samples."""
 

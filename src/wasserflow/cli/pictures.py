@@ -58,17 +58,17 @@ def save_pictures(
     draw: Callable[[Tensor, str], Image.Image]
     if before.ndim == 4:
         draw = _draw_image_grid
-        first = torch.from_numpy(before[:_SHOWN_IMAGES]).permute(0, 3, 1, 2)
-        frames = [first, *(images[: len(first)] for images in trajectory)]
+        first, last = (torch.from_numpy(part[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) for part in (before, after))
     elif before.ndim == 2 and before.shape[1] == 2:
         draw = _point_drawer(before, after, data)
-        frames = [torch.from_numpy(before[:_SHOWN_POINTS]), *trajectory]
+        first, last = (torch.from_numpy(part[:_SHOWN_POINTS]) for part in (before, after))
     else:
         return []
-    last = torch.from_numpy(after[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) if before.ndim == 4 else torch.from_numpy(after)
-    draw(frames[0], "before").save(out / "before.png")
-    draw(last[:_SHOWN_POINTS], "after").save(out / "after.png")
-    save_animation(out / "trajectory.gif", [draw(frame, "") for frame in frames])
+    draw(first, "before").save(out / "before.png")
+    draw(last, "after").save(out / "after.png")
+    # The trajectory has the first batch only.
+    frames = [first[: len(trajectory[0])], *trajectory]
+    save_animation(out / "trajectory.gif", [draw(frame[: len(first)], "") for frame in frames])
     return [out / "before.png", out / "after.png", out / "trajectory.gif"]
 
 

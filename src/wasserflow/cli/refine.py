@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def refine(
     temperature: float | None = None,
     steps: int | None = None,
     space: SpaceName | None = None,
-    batch_size: int = 100,
+    batch_size: int | None = None,
     features: str | None = None,
     devices: int = 1,
     num_nodes: int = 1,
@@ -52,18 +53,19 @@ def refine(
         temperature: Noise of dgflow and (squared factor) of ddls; from the card, else the method's own.
         steps: Updates of each sample; from the card, else the method's own.
         space: Move the latents or the samples themselves; from the card.
-        batch_size: Samples at a time; the results do not depend on it.
+        batch_size: Samples at a time, on which no result depends; from the card, else 100.
         features: The classifier whose features metrics use, or inception; from the card.
         devices: Processes on a node.
         num_nodes: Nodes; they must share --out.
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
+    pretrained = zoo.load(model)
+    card = pretrained.card
+    batch_size = card.refine.get("batch_size", 100) if batch_size is None else batch_size
     for name, value in (("n", n), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"{name} is {value}; give at least 1")
-    pretrained = zoo.load(model)
-    card = pretrained.card
     given = {"divergence": divergence, "step_size": step_size, "temperature": temperature, "steps": steps}
     options = _options(card, method, {**given, "space": space})
     features = features or card.refine.get("features")
@@ -85,9 +87,12 @@ def refine(
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)
         samples = out / "samples.npz"
+        path = samples if processes.count == 1 else part_path(out, 0)
         try:
-            path = samples if processes.count == 1 else part_path(out, 0)
             collect_and_save(job, share, collected, path, trajectory, progress)
+        except KeyboardInterrupt:
+            print(f"\n{collected.finished} of {len(share)} samples were finished and are in {path}", file=sys.stderr)
+            raise
         finally:
             record.update(finished=collected.finished, evaluations=collected.evaluations)
         processes.wait()

@@ -27,6 +27,9 @@ ToyName = Literal["25gaussians", "swissroll"]
 ImagesName = Literal["cifar10", "mnist"]
 LossName = Literal["non-saturating", "hinge"]
 
+# Ansari et al. (2021), appendix D.1.
+_PUBLISHED_2D = {"space": "data", "divergence": "kl", "step_size": 0.01, "temperature": 0.01, "steps": 100}
+
 
 def train_wgan_gp(
     out: Path, data: ToyName = "25gaussians", width: int = 512, layers: int = 3, seed: int = 0, **settings: Any
@@ -51,7 +54,7 @@ def train_wgan_gp(
         networks={"generator": Recipe("mlp_generator", sizes), "critic": Recipe("mlp_critic", sizes)},
         trained={"generator": gan.generator, "critic": gan.critic},
         prior=Recipe("Normal", {"shape": 2}),
-        refine={"space": "data", "step_size": 0.01, "temperature": 0.01, "steps": 100, "divergence": "kl"},
+        refine={**_PUBLISHED_2D, "batch_size": 5_000},
     )
 
 

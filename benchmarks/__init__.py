@@ -1,0 +1,1 @@
+"""What refinement costs, as ratios: `make bench`."""

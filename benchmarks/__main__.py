@@ -1,0 +1,29 @@
+"""`make bench`: every ratio beside its target."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from benchmarks import refinement, start
+from wasserflow.reports import format_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=15, help="interleaved repeats of each rival")
+    repeats = parser.parse_args().repeats
+    torch.manual_seed(0)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {repeats} interleaved repeats")
+    measured = [
+        *refinement.rows(refinement.cifar10_pair(), repeats),
+        *refinement.rows(refinement.toy_pair(), repeats),
+        *start.rows(max(3, repeats // 3)),
+    ]
+    rows = [(*row, "met" if row[2] <= row[5] else "missed") for row in measured]
+    print(format_table(["what", "ratio", "median", "min", "max", "target <=", ""], rows))
+
+
+if __name__ == "__main__":
+    main()

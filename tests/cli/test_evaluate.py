@@ -1,0 +1,82 @@
+"""`wasserflow evaluate` and `wasserflow zoo`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import feature_net
+
+from wasserflow.cli import main
+from wasserflow.data.toy import Gaussians25
+from wasserflow.models import zoo
+
+pytestmark = pytest.mark.filterwarnings("ignore:a Fréchet distance:UserWarning")
+
+
+def test_true_points_score_as_the_truth(tmp_path: Path, capsys) -> None:
+    file, numbers = tmp_path / "samples.npz", tmp_path / "numbers.json"
+    np.savez(file, samples=Gaussians25().sample(2000, seed=9).numpy())
+    main(["evaluate", "--samples", str(file), "--reference", "25gaussians", "--json-file", str(numbers)])
+    measured = json.loads(numbers.read_text())["samples"]
+    assert measured["high_quality_percent"] > 99.5
+    # 5,000 fresh points under a density of bandwidth 0.1 on true ones: between -2,800 and -2,400.
+    assert -2800 < measured["kde_score"] < -2400
+    assert measured["wasserstein2"] < 0.3
+    assert "high quality" in capsys.readouterr().out
+
+
+def test_before_and_after_stand_side_by_side(tmp_path: Path, capsys) -> None:
+    true = Gaussians25().sample(500, seed=1).numpy()
+    noise = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    np.savez(tmp_path / "s.npz", before=noise, after=true)
+    main(["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", "25gaussians"])
+    table = capsys.readouterr().out
+    assert "before" in table
+    assert "after" in table
+
+
+def test_images_equal_to_the_reference_have_distance_zero(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "real.npz", samples=images)
+    np.savez(tmp_path / "fake.npz", before=255 - images, after=images)
+    net, out = feature_net(tmp_path / "net"), tmp_path / "numbers.json"
+    words = ["evaluate", "--samples", tmp_path / "fake.npz", "--reference", tmp_path / "real.npz", "--features", net]
+    main([*map(str, words), "--json-file", str(out)])
+    numbers = json.loads(out.read_text())
+    assert numbers["after"]["frechet"] == pytest.approx(0, abs=1e-6)
+    assert numbers["after"]["precision"] == 1
+    assert numbers["before"]["frechet"] > 100 * max(numbers["after"]["frechet"], 1e-9)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"words"])
+def test_damaged_samples_are_named(tmp_path: Path, capsys, content: bytes) -> None:
+    file = tmp_path / "broken.npz"
+    file.write_bytes(content)
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", "--samples", str(file), "--reference", "25gaussians"])
+    assert stop.value.code == 2
+    assert "broken.npz" in capsys.readouterr().err
+
+
+def test_images_need_a_feature_net(tmp_path: Path, capsys) -> None:
+    np.savez(tmp_path / "s.npz", samples=np.zeros((3, 32, 32, 3), np.uint8))
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", "cifar10"])
+    assert "--features" in capsys.readouterr().err
+
+
+def test_pickled_samples_are_refused(tmp_path: Path, capsys) -> None:
+    np.savez(tmp_path / "s.npz", samples=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", "25gaussians"])
+    assert "s.npz" in capsys.readouterr().err
+
+
+def test_zoo_lists_every_shipped_model(capsys) -> None:
+    main(["zoo"])
+    said = capsys.readouterr().out
+    for name in zoo.names():
+        assert name in said

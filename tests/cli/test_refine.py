@@ -1,0 +1,185 @@
+"""`wasserflow refine`: what it leaves, what it refuses, and that streaming changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import wasserflow as wf
+from wasserflow.cli import main
+from wasserflow.cli import streaming as streaming_module
+from wasserflow.models import zoo
+
+pytestmark = pytest.mark.filterwarnings("ignore:a Fréchet distance:UserWarning")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """What a refused command says, on one line and without a traceback."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+def run(*words: object) -> None:
+    main([str(word) for word in words])
+
+
+def test_points_leave_every_file_and_equal_the_library(toy: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run("refine", "--model", toy, "--out", out, "--n", 7, "--seed", 3, "--progress", "false")
+    arrays = dict(np.load(out / "samples.npz"))
+    assert arrays["before"].shape == arrays["after"].shape == (7, 2)
+    assert arrays["after"].dtype == np.float32
+    pair = zoo.load(toy)
+    seeds = wf.sample_seeds(3, 7)
+    x0 = pair.generator(pair.prior.sample(7, seeds)).detach()
+    rule = wf.EulerMaruyama(0.02, 0.01)
+    expected = wf.refine(pair.critic, x0, divergence=wf.JensenShannon(), integrator=rule, steps=3, seed=seeds)
+    np.testing.assert_allclose(arrays["before"], x0, atol=1e-6)
+    np.testing.assert_allclose(arrays["after"], expected.samples, atol=1e-6)
+    for name in ("before.png", "after.png", "trajectory.gif"):
+        with Image.open(out / name) as picture:
+            picture.verify()
+
+
+def test_the_record_says_what_was_done(toy: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run("refine", "--model", toy, "--out", out, "--n", 6, "--method", "dot", "--step-size", 0.05, "--steps", 2)
+    record = json.loads((out / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["evaluations"] == 12
+    assert record["finished"] == 6
+    assert record["config"]["method"] == "dot"
+    assert record["config"]["step_size"] == 0.05
+    assert record["versions"]["torch"] == torch.__version__
+    for side in ("before", "after"):
+        numbers = record["metrics"][side]
+        assert numbers["kde_score"] < 0
+        assert 0 <= numbers["high_quality_percent"] <= 100
+
+
+def test_images_are_stored_as_bytes_and_measured(images: str, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "run"
+    run("refine", "--model", images, "--out", out, "--n", 9, "--batch-size", 4)
+    arrays = dict(np.load(out / "samples.npz"))
+    assert arrays["before"].shape == (9, 32, 32, 3)
+    assert arrays["before"].dtype == arrays["after"].dtype == np.uint8
+    with Image.open(out / "trajectory.gif") as animation:
+        assert animation.n_frames == 3
+    said = capsys.readouterr().out
+    assert "Fréchet distance" in said
+    assert "before.png" in said
+    record = json.loads((out / "run.json").read_text())
+    assert record["metrics"]["before"]["reference_samples"] == 40
+
+
+@pytest.mark.parametrize("method", ["dgflow", "ddls", "mala"])
+def test_batches_and_larger_runs_change_no_sample(images: str, tmp_path: Path, method: str) -> None:
+    words = ("refine", "--model", images, "--method", method, "--steps", 2, "--step-size", 0.1)
+    run(*words, "--out", tmp_path / "whole", "--n", 6)
+    run(*words, "--out", tmp_path / "cut", "--n", 4, "--batch-size", 3)
+    whole, cut = (np.load(tmp_path / name / "samples.npz") for name in ("whole", "cut"))
+    for name in ("before", "after"):
+        gap = np.abs(whole[name][:4].astype(int) - cut[name].astype(int))
+        assert gap.max() <= 1  # rounding to bytes at the boundary
+    assert (whole["after"] != whole["before"]).any()
+
+
+def test_another_seed_gives_other_samples(toy: str, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        run("refine", "--model", toy, "--out", tmp_path / str(seed), "--n", 5, "--seed", seed)
+    first, second = (np.load(tmp_path / str(seed) / "samples.npz")["before"] for seed in (0, 1))
+    assert (first != second).all()
+
+
+def test_unknown_model_lists_the_shipped_ones(tmp_path: Path, capsys) -> None:
+    said = refused(capsys, "refine", "--model", "nope", "--out", tmp_path / "x")
+    assert "'nope'" in said
+    for name in zoo.names():
+        assert name in said
+
+
+def test_existing_out_is_refused_and_replaced_on_demand(toy: str, tmp_path: Path, capsys) -> None:
+    words = ("refine", "--model", toy, "--out", tmp_path / "x", "--n", 2)
+    run(*words)
+    assert "--overwrite" in refused(capsys, *words)
+    run(*words, "--seed", 5, "--overwrite")
+    assert json.loads((tmp_path / "x" / "run.json").read_text())["seeds"] == 5
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 20])
+def test_damaged_weights_are_named(toy: str, tmp_path: Path, capsys, damage: bytes) -> None:
+    (Path(toy) / "critic.safetensors").write_bytes(damage)
+    said = refused(capsys, "refine", "--model", toy, "--out", tmp_path / "x")
+    assert "critic.safetensors" in said
+    assert not (tmp_path / "x").exists()
+
+
+def test_truncated_weights_are_named(toy: str, tmp_path: Path, capsys) -> None:
+    file = Path(toy) / "generator.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    assert "generator.safetensors" in refused(capsys, "refine", "--model", toy, "--out", tmp_path / "x")
+
+
+def test_damaged_card_is_named(toy: str, tmp_path: Path, capsys) -> None:
+    (Path(toy) / "card.json").write_text("{")
+    assert "card.json" in refused(capsys, "refine", "--model", toy, "--out", tmp_path / "x")
+
+
+@pytest.mark.parametrize("content", ["model: [", "just words", ""])
+def test_damaged_config_is_named(tmp_path: Path, capsys, content: str) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(content)
+    assert "settings.yaml" in refused(capsys, "refine", "--config", config)
+
+
+def test_options_from_a_config_file(toy: str, tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(f"model: {toy}\nout: {tmp_path / 'x'}\nn: 3\nsteps: 4\n")
+    run("refine", "--config", config, "--n", 2)
+    record = json.loads((tmp_path / "x" / "run.json").read_text())
+    assert (record["config"]["n"], record["config"]["steps"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--n", 0), "n is 0"),
+        (("--batch-size", -1), "batch_size is -1"),
+        (("--steps", 0), "steps is 0"),
+        (("--step-size", -0.1), "step_size is -0.1"),
+        (("--method", "dot", "--temperature", 0.1), "temperature is 0.1"),
+        (("--devices", 0), "devices is 0"),
+        (("--method", "nope"), "nope"),
+    ],
+)
+def test_bad_options_are_refused_by_name(toy: str, tmp_path: Path, capsys, words: tuple, named: str) -> None:
+    assert named in refused(capsys, "refine", "--model", toy, "--out", tmp_path / "x", *words)
+
+
+def test_interrupted_run_keeps_what_is_finished(toy: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    finish = streaming_module.Collected.add
+
+    def add_then_interrupt(self: streaming_module.Collected, batch: streaming_module.Batch) -> None:
+        finish(self, batch)
+        if self.finished >= 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(streaming_module.Collected, "add", add_then_interrupt)
+    out = tmp_path / "run"
+    with pytest.raises(SystemExit) as stop:
+        run("refine", "--model", toy, "--out", out, "--n", 10, "--batch-size", 2)
+    assert stop.value.code == 130
+    record = json.loads((out / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert record["finished"] == 4
+    assert len(np.load(out / "samples.npz")["after"]) == 4
+    assert "4 of 10" in capsys.readouterr().err
