@@ -63,6 +63,7 @@ def test_a_net_in_train_mode_is_refused_and_stays_in_it() -> None:
         (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), TypeError, "torch.uint8.*to_float"),
         (torch.full((2, 3, 8, 8), 255.0), ValueError, r"lie in \[255, 255\].*in \[-1, 1\]"),
         (torch.full((2, 3, 8, 8), -1.01), ValueError, "-1.01"),
+        (torch.full((2, 3, 8, 8), 1.01), ValueError, "1.01"),
         (torch.full((2, 3, 8, 8), torch.nan), ValueError, "nan"),
         (torch.full((2, 3, 8, 8), torch.inf), ValueError, "inf"),
         (torch.zeros(2, 8, 8, 3), ValueError, r"\(2, 8, 8, 3\).*permute\(0, 3, 1, 2\)"),

@@ -75,6 +75,8 @@ def test_few_samples_are_warned_about_with_their_numbers() -> None:
     many, few = FeatureMoments.of(torch.randn(2048, 3)), FeatureMoments.of(torch.randn(100, 3))
     with pytest.warns(UserWarning, match=r"n = 100 samples in F = 3 features.*at least 2,048"):
         frechet_distance(few, many)
+    with pytest.warns(UserWarning, match="n = 100 samples"):
+        frechet_distance(many, few)
 
 
 def test_enough_samples_are_not_warned_about(recwarn: pytest.WarningsRecorder) -> None:
