@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import lightning
@@ -12,10 +13,10 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from wasserflow.data.images import to_float
-from wasserflow.spaces import Box, Normal, Sphere
+from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLoss
 from wasserflow.training.augment import flip
-from wasserflow.training.averaging import moving_average
+from wasserflow.training.averaging import moving_average, reestimate_batch_norm
 from wasserflow.training.batches import step_stream
 
 
@@ -50,7 +51,7 @@ class ImageGAN(lightning.LightningModule):
 
     Each iteration the critic lowers `loss.critic` on a batch of real images and as many generated ones, then the
     generator lowers `loss.generator` on the same generated ones. `trainer.global_step` counts these iterations.
-    The moving average of the generator is `.average.module`.
+    The moving average of the generator is `.averaged_generator()`.
 
     Args:
         generator: maps latents (batch, *latent) to images on [-1, 1].
@@ -63,7 +64,7 @@ class ImageGAN(lightning.LightningModule):
         flips: mirror half of the real images.
         noise_std: standard deviation of normal noise on everything the critic sees, in units of the range [-1, 1].
         r1: weight of the penalty on the critic's slope at real images; 0 for none.
-        r1_every: the penalty is computed at every so many iterations and weighs as many times more.
+        penalty_every: the penalty is computed at every so many iterations and weighs as many times more.
         seed: seeds latents, flips and noise; a resumed run repeats an uninterrupted one.
 
     Source:
@@ -74,7 +75,7 @@ class ImageGAN(lightning.LightningModule):
         self,
         generator: nn.Module,
         critic: nn.Module,
-        prior: Normal | Box | Sphere,
+        prior: PriorSpace,
         loss: AdversarialLoss = NON_SATURATING,
         *,
         lr: float = 2e-4,
@@ -83,7 +84,7 @@ class ImageGAN(lightning.LightningModule):
         flips: bool = True,
         noise_std: float = 0.0,
         r1: float = 0.0,
-        r1_every: int = 16,
+        penalty_every: int = 16,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -94,7 +95,7 @@ class ImageGAN(lightning.LightningModule):
         self.prior, self.loss = prior, loss
         self.lr, self.betas = lr, betas
         self.flips, self.noise_std = flips, noise_std
-        self.r1, self.r1_every = r1, r1_every
+        self.r1, self.penalty_every = r1, penalty_every
         self.seed = seed
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -118,6 +119,21 @@ class ImageGAN(lightning.LightningModule):
         self.log_dict({"critic_loss": critic_loss, "generator_loss": generator_loss}, prog_bar=True)
         self.log_dict({"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}, prog_bar=True)
 
+    def averaged_generator(self, batches: int = 100, batch_size: int = 64) -> nn.Module:
+        """Return a copy of the generator's moving average, in evaluation mode, with batch norms measured afresh.
+
+        While training swings, averaged weights have smaller activations than any network whose running statistics
+        were averaged; with those the pictures are pale.
+
+        Args:
+            batches: batches of samples which the statistics are taken over.
+            batch_size: samples in each.
+        """
+        generator = deepcopy(self.average.module)
+        latents = self.prior.sample(batches * batch_size, seed=self.seed, device=self.device)
+        reestimate_batch_norm(generator, lambda i: latents[i * batch_size : (i + 1) * batch_size], batches)
+        return generator.eval()
+
     def _prepare(self, images: Tensor, stream: torch.Generator) -> Tensor:
         images = to_float(images) if images.dtype == torch.uint8 else images
         return flip(images, stream) if self.flips else images
@@ -133,10 +149,10 @@ class ImageGAN(lightning.LightningModule):
         real_logits, fake_logits = self._logits(torch.cat([real, fake]), stream).chunk(2)
         loss = self.loss.critic(real_logits, fake_logits)
         total = loss
-        if self.r1 and self.global_step % self.r1_every == 0:
+        if self.r1 and self.global_step % self.penalty_every == 0:
             # A second derivative needs full precision.
             with torch.autocast(self.device.type, enabled=False):
-                total = total + self.r1 * self.r1_every * slope_penalty(self.critic, real)
+                total = total + self.r1 * self.penalty_every * slope_penalty(self.critic, real)
         optimizer.zero_grad()
         self.manual_backward(total)
         # Stepped without Lightning's wrapper, which counts: the global step is to count iterations.

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-Logits = Float[Tensor, " batch"]
+RealLogits = Float[Tensor, " real"]
+FakeLogits = Float[Tensor, " fake"]
 Loss = Float[Tensor, ""]
 
 
@@ -22,11 +23,11 @@ class AdversarialLoss:
         generator: logits of generated samples -> what the generator minimises.
     """
 
-    critic: Callable[[Logits, Logits], Loss]
-    generator: Callable[[Logits], Loss]
+    critic: Callable[[RealLogits, FakeLogits], Loss]
+    generator: Callable[[FakeLogits], Loss]
 
 
-def logistic_critic(real: Logits, fake: Logits) -> Loss:
+def logistic_critic(real: RealLogits, fake: FakeLogits) -> Loss:
     """Return mean(softplus(-real)) + mean(softplus(fake)); at its minimum the logit is log p_data - log p_model.
 
     Args:
@@ -39,7 +40,7 @@ def logistic_critic(real: Logits, fake: Logits) -> Loss:
     return softplus(-real).mean() + softplus(fake).mean()
 
 
-def non_saturating_generator(fake: Logits) -> Loss:
+def non_saturating_generator(fake: FakeLogits) -> Loss:
     """Return mean(softplus(-fake)), which keeps its slope where the critic is sure.
 
     Args:
@@ -51,7 +52,7 @@ def non_saturating_generator(fake: Logits) -> Loss:
     return softplus(-fake).mean()
 
 
-def hinge_critic(real: Logits, fake: Logits) -> Loss:
+def hinge_critic(real: RealLogits, fake: FakeLogits) -> Loss:
     """Return mean(max(0, 1 - real)) + mean(max(0, 1 + fake)).
 
     Args:
@@ -64,7 +65,7 @@ def hinge_critic(real: Logits, fake: Logits) -> Loss:
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
-def hinge_generator(fake: Logits) -> Loss:
+def hinge_generator(fake: FakeLogits) -> Loss:
     """Return -mean(fake).
 
     Args:

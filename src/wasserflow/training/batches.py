@@ -28,7 +28,8 @@ def step_stream(seed: int, *position: int) -> torch.Generator:
         >>> bool(a == b), bool(a == torch.rand(1, generator=step_stream(0, 7)))
         (False, True)
     """
-    key = np.random.SeedSequence([seed, *position]).generate_state(1, np.uint64)[0]
+    # As a spawn key the position is told apart from one that only has more zeros.
+    key = np.random.SeedSequence(seed, spawn_key=position).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(key) >> 1)
 
 
@@ -80,7 +81,6 @@ class IterationData(lightning.LightningDataModule):
         batch_size: samples in a batch.
         iterations: the length of the whole run.
         seed: seeds the order.
-        validation: the same tensors of the set to validate on, if any.
 
     Example:
         >>> import torch
@@ -90,12 +90,9 @@ class IterationData(lightning.LightningDataModule):
         torch.Size([4])
     """
 
-    def __init__(
-        self, *tensors: Tensor, batch_size: int, iterations: int, seed: int = 0, validation: Sequence[Tensor] = ()
-    ) -> None:
+    def __init__(self, *tensors: Tensor, batch_size: int, iterations: int, seed: int = 0) -> None:
         super().__init__()
         self.data = TensorDataset(*tensors)
-        self.validation = TensorDataset(*validation) if validation else None
         self.batch_size, self.iterations, self.seed = batch_size, iterations, seed
 
     def loader(self, start: int) -> DataLoader:
@@ -108,6 +105,20 @@ class IterationData(lightning.LightningDataModule):
         """Return the batches from the trainer's iteration on; Lightning calls this after loading a checkpoint."""
         return self.loader(start=0 if self.trainer is None else self.trainer.global_step)
 
-    def val_dataloader(self) -> list[DataLoader]:
-        """Return the validation set in order, in one loader or none."""
-        return [] if self.validation is None else [DataLoader(self.validation, batch_size=500)]
+
+class ValidatedIterationData(IterationData):
+    """The same with a set to validate on.
+
+    Args:
+        tensors: the training set; see `IterationData`.
+        validation: the same tensors of the validation set.
+        options: the other arguments of `IterationData`.
+    """
+
+    def __init__(self, *tensors: Tensor, validation: Sequence[Tensor], **options: int) -> None:
+        super().__init__(*tensors, **options)
+        self.validation = TensorDataset(*validation)
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the validation set in order."""
+        return DataLoader(self.validation, batch_size=500)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
@@ -16,8 +16,8 @@ from torchmetrics.classification import MulticlassAccuracy
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.training.augment import crop, flip
-from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.run_folder import prepare_run_folder
+from wasserflow.training.batches import ValidatedIterationData, step_stream
+from wasserflow.training.run import check_run_folder, fit_run
 
 
 class ImageClassifier(lightning.LightningModule):
@@ -72,7 +72,7 @@ class ImageClassifier(lightning.LightningModule):
         """Lay convolution weights out as the fast kernels read them."""
         self.to(memory_format=torch.channels_last)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         """Return the loss on randomly shifted and mirrored images."""
         images, labels = batch
         stream = step_stream(self.seed, self.global_step, self.global_rank)
@@ -83,7 +83,7 @@ class ImageClassifier(lightning.LightningModule):
         self.log("loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Count the right answers."""
         images, labels = batch
         self.accuracy(self.network(to_float(images)), labels)
@@ -108,7 +108,7 @@ def train_classifier(
     """Train a `SmallResNet` and leave checkpoints and a log in a folder.
 
     Leaves in `out`: `last.ckpt` (to resume from), `best.ckpt` (highest accuracy on the validation
-    images) and `metrics.csv`.
+    images) and `log/`.
 
     Args:
         train: the images to learn from.
@@ -131,7 +131,7 @@ def train_classifier(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    last = prepare_run_folder(out, resume)
+    check_run_folder(out, resume)
     classes = int(train.labels.max()) + 1
     # Initial weights come from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
@@ -140,26 +140,7 @@ def train_classifier(
     classifier = ImageClassifier(network, classes, lr=lr, flips=flips, seed=seed)
     a_pass = len(train) // batch_size
     best = ModelCheckpoint(out, "best", monitor="validation_accuracy", mode="max", enable_version_counter=False)
-    callbacks: list[Callback] = [
-        best,
-        ModelCheckpoint(out, "last", every_n_train_steps=a_pass, enable_version_counter=False),
-    ]
-    if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=10))
-    trainer = lightning.Trainer(
-        accelerator=accelerator,
-        devices=1,
-        precision=precision,  # type: ignore[arg-type]
-        max_steps=epochs * a_pass,
-        max_epochs=1,
-        val_check_interval=a_pass,
-        num_sanity_val_steps=0,
-        logger=CSVLogger(out, name="", version=""),
-        callbacks=callbacks,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-    )
-    data = IterationData(
+    data = ValidatedIterationData(
         train.images,
         train.labels,
         batch_size=batch_size,
@@ -167,7 +148,18 @@ def train_classifier(
         seed=seed,
         validation=(validation.images, validation.labels),
     )
-    trainer.fit(classifier, datamodule=data, ckpt_path=last, weights_only=True if last else None)
+    fit_run(
+        classifier,
+        data,
+        out,
+        checkpoint_every=a_pass,
+        callbacks=[best],
+        validate_every=a_pass,
+        precision=precision,
+        accelerator=accelerator,
+        resume=resume,
+        progress=progress,
+    )
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
     return network.eval()

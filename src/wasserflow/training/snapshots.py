@@ -32,6 +32,6 @@ class SampleGrid(Callback):
         assert isinstance(pl_module, ImageGAN)
         with torch.no_grad():
             latents = pl_module.prior.sample(self.side**2, seed=self.seed, device=pl_module.device)
-            grid = image_grid(pl_module.average(latents), columns=self.side, scale=1)
+            grid = image_grid(pl_module.averaged_generator(batches=20)(latents), columns=self.side, scale=1)
         self.folder.mkdir(parents=True, exist_ok=True)
         grid.save(self.folder / f"samples-{trainer.global_step}.png")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import lightning
 import torch
 from jaxtyping import UInt8
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ThroughputMonitor, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ThroughputMonitor
 from torch import Tensor
 
 from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
@@ -16,7 +14,7 @@ from wasserflow.spaces import Normal
 from wasserflow.training.adversarial import ImageGAN
 from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLoss
 from wasserflow.training.batches import IterationData
-from wasserflow.training.run_folder import prepare_run_folder
+from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.snapshots import SampleGrid
 
 
@@ -45,7 +43,7 @@ def train_sndcgan(
 ) -> ImageGAN:
     """Train an SN-DCGAN and leave checkpoints, sample grids and a log in a folder.
 
-    Leaves in `out`: `last.ckpt` (to resume from), `iteration-<n>.ckpt` at every snapshot, `samples/`, `metrics.csv`.
+    Leaves in `out`: `last.ckpt` (to resume from), `iteration-<n>.ckpt` at every snapshot, `samples/` and `log/`.
 
     Args:
         images: the training set, uint8; square, a multiple of 8 pixels wide.
@@ -77,7 +75,7 @@ def train_sndcgan(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    last = prepare_run_folder(out, resume)
+    check_run_folder(out, resume)
     _, image_channels, height, width = images.shape
     if height != width:
         raise ValueError(f"the images are {height} x {width} pixels; SN-DCGAN needs square ones")
@@ -89,40 +87,25 @@ def train_sndcgan(
     gan = ImageGAN(
         generator, critic, Normal(latent_dim), loss, lr=lr, decay=decay, noise_std=noise_std, r1=r1, seed=seed
     )
-    loggers: list[Logger] = [CSVLogger(out, name="", version="")]
-    if tensorboard:
-        loggers.append(TensorBoardLogger(out, name="", version=""))
-    trainer = lightning.Trainer(
-        accelerator=accelerator,
-        devices=1,
-        precision=precision,  # type: ignore[arg-type]
-        max_steps=iterations,
-        max_epochs=1,
-        logger=loggers,
-        log_every_n_steps=50,
-        callbacks=_callbacks(out, checkpoint_every, snapshot_every, progress),
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-    )
     data = IterationData(images, batch_size=batch_size, iterations=iterations, seed=seed)
-    trainer.fit(gan, datamodule=data, ckpt_path=last, weights_only=True if last else None)
+    fit_run(
+        gan,
+        data,
+        out,
+        checkpoint_every=checkpoint_every,
+        callbacks=_callbacks(out, snapshot_every),
+        precision=precision,
+        accelerator=accelerator,
+        resume=resume,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
     return gan
 
 
-def _callbacks(out: Path, checkpoint_every: int, snapshot_every: int, progress: bool) -> list[Callback]:
-    callbacks: list[Callback] = [
-        # One is overwritten, the other kept. The mode only helps Lightning to tell them apart.
-        ModelCheckpoint(out, "last", every_n_train_steps=checkpoint_every, enable_version_counter=False, mode="max"),
-        ModelCheckpoint(
-            out,
-            "iteration-{step}",
-            every_n_train_steps=snapshot_every,
-            save_top_k=-1,
-            auto_insert_metric_name=False,
-        ),
-        SampleGrid(out / "samples", snapshot_every),
-        ThroughputMonitor(batch_size_fn=lambda batch: len(batch[0]), window_size=20),
-    ]
-    if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=10))
-    return callbacks
+def _callbacks(out: Path, snapshot_every: int) -> list[Callback]:
+    snapshots = ModelCheckpoint(
+        out, "iteration-{step}", every_n_train_steps=snapshot_every, save_top_k=-1, auto_insert_metric_name=False
+    )
+    throughput = ThroughputMonitor(batch_size_fn=lambda batch: len(batch[0]), window_size=20)
+    return [snapshots, SampleGrid(out / "samples", snapshot_every), throughput]

@@ -1,0 +1,273 @@
+"""Fit a critic to a generator that stands still, and say how good a log-ratio it is."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from jaxtyping import Float, UInt8
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+from torchmetrics.functional.classification import binary_calibration_error
+
+from wasserflow.data.images import to_float
+from wasserflow.spaces import PriorSpace
+from wasserflow.training.adversarial import slope_penalty
+from wasserflow.training.adversarial_losses import logistic_critic
+from wasserflow.training.augment import flip
+from wasserflow.training.averaging import moving_average
+from wasserflow.training.batches import IterationData, step_stream
+from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.spectral import settle_spectral_norms
+
+
+@dataclass(frozen=True)
+class CriticAssessment:
+    """How well a critic's logit estimates log p_data - log p_model, on samples it was not fitted to.
+
+    Args:
+        auc: probability that a real sample has a higher logit than a generated one; 0.5 is blind, 1 separates.
+        calibration_error: mean gap between sigmoid(logit) and the share of real samples, over 15 bins, 0 to 1.
+        real_logit: mean over the real samples, nats.
+        fake_logit: mean over the generated samples, nats.
+    """
+
+    auc: float
+    calibration_error: float
+    real_logit: float
+    fake_logit: float
+
+
+@torch.no_grad()
+def assess_critic(
+    critic: nn.Module,
+    real: Float[Tensor, "n *event"],
+    fake: Float[Tensor, "m *event"],
+    batch_size: int = 500,
+) -> CriticAssessment:
+    """Measure a critic on held-out real samples and fresh generated ones.
+
+    Args:
+        critic: in evaluation mode; maps (batch, *event) to (batch,) or (batch, 1).
+        real: held-out real samples.
+        fake: generated samples, as many as the real ones if the calibration error is to mean anything.
+        batch_size: samples in a batch; it changes nothing but the memory.
+
+    Returns:
+        AUC, calibration error and mean logits.
+
+    Source:
+        Guo et al., On calibration of modern neural networks, ICML 2017, eq. 3 (the calibration error).
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.critic import assess_critic
+        >>> assess_critic(torch.nn.Flatten(0), torch.ones(4, 1), -torch.ones(4, 1)).auc
+        1.0
+    """
+    logits = [torch.cat([critic(x).flatten() for x in samples.split(batch_size)]).cpu() for samples in (real, fake)]
+    is_real = torch.cat([torch.ones(len(real)), torch.zeros(len(fake))]).long()
+    both = torch.cat(logits)
+    return CriticAssessment(
+        auc=float(roc_auc_score(is_real.numpy(), both.numpy())),
+        calibration_error=float(binary_calibration_error(both.sigmoid(), is_real, n_bins=15, norm="l1")),
+        real_logit=float(logits[0].mean()),
+        fake_logit=float(logits[1].mean()),
+    )
+
+
+class CriticFit(lightning.LightningModule):
+    """A critic which learns to tell real images from those of a generator that stands still.
+
+    It lowers the logistic loss, whose minimum is the log-ratio log p_data - log p_model, plus
+    `r1` · mean(‖∇critic(real)‖²)/2 + `r2` · mean(‖∇critic(fake)‖²)/2. Its moving average is `.average.module`.
+
+    Args:
+        critic: maps images to logits (batch,); trained in place.
+        generator: maps latents to images on [-1, 1]; in evaluation mode, never changed.
+        prior: the space which latents are drawn from.
+        lr: learning rate of Adam.
+        betas: decay rates of Adam.
+        decay: decay of the critic's moving average, per iteration.
+        flips: mirror half of the real images.
+        noise_std: standard deviation of normal noise on everything the critic sees, in units of the range [-1, 1].
+        r1: weight of the slope penalty at real images.
+        r2: weight of the slope penalty at generated images.
+        penalty_every: the penalties are computed at every so many iterations and weigh as many times more.
+        seed: seeds latents, flips and noise; a resumed run repeats an uninterrupted one.
+
+    Raises:
+        ValueError: the generator is in training mode.
+    """
+
+    def __init__(
+        self,
+        critic: nn.Module,
+        generator: nn.Module,
+        prior: PriorSpace,
+        *,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        decay: float = 0.999,
+        flips: bool = True,
+        noise_std: float = 0.0,
+        r1: float = 0.0,
+        r2: float = 0.0,
+        penalty_every: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if generator.training:
+            raise ValueError("the generator is in training mode, where it depends on its batch; call .eval() first")
+        self.critic, self.generator, self.prior = critic, generator, prior
+        self.average = moving_average(critic, decay)
+        self.lr, self.betas = lr, betas
+        self.flips, self.noise_std = flips, noise_std
+        self.r1, self.r2, self.penalty_every = r1, r2, penalty_every
+        self.seed = seed
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Give the critic an Adam."""
+        return torch.optim.Adam(self.critic.parameters(), lr=self.lr, betas=self.betas)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the loss on a batch of real images and as many generated ones."""
+        stream = step_stream(self.seed, self.global_step, self.global_rank)
+        real = to_float(batch[0])
+        real = flip(real, stream) if self.flips else real
+        with torch.no_grad():
+            fake = self.generator(self.prior.sample(len(real), seed=stream, device=self.device)).float()
+        both = torch.cat([real, fake])
+        if self.noise_std:
+            both = both + self.noise_std * torch.randn(both.shape, generator=stream).to(both)
+        logits = self.critic(both.contiguous(memory_format=torch.channels_last)).float()
+        real_logits, fake_logits = logits.flatten().chunk(2)
+        loss = logistic_critic(real_logits, fake_logits)
+        self.log_dict({"loss": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}, prog_bar=True)
+        return loss + self._penalty(*both.chunk(2))
+
+    def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
+        penalty = real.new_zeros(())
+        if self.global_step % self.penalty_every:
+            return penalty
+        # A second derivative needs full precision.
+        with torch.autocast(self.device.type, enabled=False):
+            for weight, x in ((self.r1, real), (self.r2, fake)):
+                if weight:
+                    penalty = penalty + weight * self.penalty_every * slope_penalty(self.critic, x)
+        return penalty
+
+    def optimizer_step(self, *args: Any, **options: Any) -> None:
+        """Update the critic and let the average follow, before any checkpoint can be written."""
+        super().optimizer_step(*args, **options)
+        self.average.update_parameters(self.critic)
+
+
+def refit_critic(
+    critic: nn.Module,
+    generator: nn.Module,
+    prior: PriorSpace,
+    images: UInt8[Tensor, "n channels height width"],
+    validation: UInt8[Tensor, "m channels height width"],
+    out: Path,
+    *,
+    iterations: int = 3000,
+    batch_size: int = 64,
+    lr: float = 2e-4,
+    decay: float = 0.999,
+    flips: bool = True,
+    noise_std: float = 0.0,
+    r1: float = 0.0,
+    r2: float = 0.0,
+    penalty_every: int = 4,
+    precision: str = "32-true",
+    accelerator: str = "auto",
+    checkpoint_every: int = 500,
+    seed: int = 0,
+    resume: bool = False,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> nn.Module:
+    """Fit a copy of a critic to a generator that stands still.
+
+    Leaves in `out`: `last.ckpt` (to resume from), `log/` and `assessment.json`, the critic's `CriticAssessment`
+    before and after on the validation images and as many fresh samples.
+
+    Args:
+        critic: where to start from: the generator's own critic, or a new one of any width; not changed.
+        generator: maps latents to images on [-1, 1]; in evaluation mode; not changed.
+        prior: the space which latents are drawn from.
+        images: real images to learn from.
+        validation: real images to measure on.
+        out: a folder which does not exist yet, unless `resume` is given.
+        iterations: updates of the critic in the whole run.
+        batch_size: real images in a batch; as many are generated.
+        lr: learning rate of Adam.
+        decay: decay of the critic's moving average, which is what is returned.
+        flips: mirror half of the real images.
+        noise_std: noise on what the critic sees; see `CriticFit`.
+        r1: weight of the slope penalty at real images.
+        r2: weight of the slope penalty at generated images.
+        penalty_every: iterations between two penalties; see `CriticFit`.
+        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
+        accelerator: where to train, in Lightning's words.
+        checkpoint_every: iterations between two writings of `last.ckpt`.
+        seed: seeds batches, latents, flips and noise.
+        resume: continue from `out/last.ckpt`.
+        tensorboard: also write TensorBoard events.
+        progress: show a progress bar.
+
+    Returns:
+        The averaged critic, in evaluation mode, its spectral norms settled.
+
+    Raises:
+        ValueError: the generator is in training mode.
+        FileExistsError: `out` exists and `resume` is False.
+        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+    """
+    check_run_folder(out, resume)
+    frozen = deepcopy(generator).requires_grad_(False)
+    fit = CriticFit(
+        deepcopy(critic).train().requires_grad_(True),
+        frozen,
+        prior,
+        lr=lr,
+        decay=decay,
+        flips=flips,
+        noise_std=noise_std,
+        r1=r1,
+        r2=r2,
+        penalty_every=penalty_every,
+        seed=seed,
+    )
+    data = IterationData(images, batch_size=batch_size, iterations=iterations, seed=seed)
+    fit_run(
+        fit,
+        data,
+        out,
+        checkpoint_every=checkpoint_every,
+        precision=precision,
+        accelerator=accelerator,
+        resume=resume,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
+    refitted = fit.average.module.cpu()
+    settle_spectral_norms(refitted)
+    real, fake = to_float(validation), _generate(frozen.cpu(), prior, len(validation), seed)
+    before = deepcopy(critic).cpu().eval()
+    report = {name: asdict(assess_critic(c, real, fake)) for name, c in (("before", before), ("after", refitted))}
+    (out / "assessment.json").write_text(json.dumps(report, indent=2) + "\n")
+    return refitted
+
+
+@torch.no_grad()
+def _generate(generator: nn.Module, prior: PriorSpace, n: int, seed: int) -> Tensor:
+    # Another stream than the training's, which is keyed by the step and the rank.
+    latents = prior.sample(n, seed=step_stream(seed))
+    return torch.cat([generator(part) for part in latents.split(500)])

@@ -1,0 +1,94 @@
+"""One training run in a folder: checkpoints, log, progress bar, resuming."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from wasserflow.training.batches import IterationData
+
+
+def check_run_folder(out: Path, resume: bool) -> None:
+    """Refuse to overwrite a run, or to resume one that left nothing.
+
+    Args:
+        out: the run's folder.
+        resume: whether the run continues what the folder holds.
+
+    Raises:
+        FileExistsError: `out` holds files and `resume` is False.
+        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from wasserflow.training.run import check_run_folder
+        >>> check_run_folder(pathlib.Path(tempfile.mkdtemp()), resume=False)
+    """
+    if resume and not (out / "last.ckpt").is_file():
+        raise FileNotFoundError(f"resume is True but there is no checkpoint {out / 'last.ckpt'}")
+    if not resume and out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} exists and is not empty; choose another folder, or continue it with resume")
+
+
+def fit_run(
+    module: lightning.LightningModule,
+    data: IterationData,
+    out: Path,
+    *,
+    checkpoint_every: int,
+    callbacks: Sequence[Callback] = (),
+    validate_every: int | None = None,
+    precision: str = "32-true",
+    accelerator: str = "auto",
+    resume: bool = False,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> None:
+    """Train a module for `data.iterations` steps and leave `last.ckpt` and `log/version_<n>/metrics.csv` in a folder.
+
+    Args:
+        module: what is trained, in place.
+        data: the training set, which also says how many iterations there are.
+        out: the folder, checked by `check_run_folder`.
+        checkpoint_every: iterations between two writings of `last.ckpt`.
+        callbacks: further Lightning callbacks.
+        validate_every: iterations between two validations; None for no validation.
+        precision: of the networks, in Lightning's words.
+        accelerator: where to train, in Lightning's words.
+        resume: continue from `out/last.ckpt`.
+        tensorboard: also write TensorBoard events.
+        progress: show a progress bar.
+    """
+    check_run_folder(out, resume)
+    loggers: list[Logger] = [CSVLogger(out, name="log")]
+    if tensorboard:
+        loggers.append(TensorBoardLogger(out, name="log"))
+    # The mode tells Lightning this checkpoint apart from others of the same period.
+    last = ModelCheckpoint(out, "last", every_n_train_steps=checkpoint_every, enable_version_counter=False, mode="max")
+    bar: list[Callback] = [TQDMProgressBar(refresh_rate=10)] if progress else []
+    trainer = lightning.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        precision=precision,  # type: ignore[arg-type]
+        max_steps=data.iterations,
+        max_epochs=-1,
+        val_check_interval=validate_every,
+        num_sanity_val_steps=0,
+        logger=loggers,
+        log_every_n_steps=min(50, data.iterations),
+        callbacks=[last, *callbacks, *bar],
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
+    checkpoint = out / "last.ckpt" if resume else None
+    # Loaders draw from torch's global stream, which is the caller's.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # Averages and frozen generators are meant to be in evaluation mode.
+        warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if resume else None)

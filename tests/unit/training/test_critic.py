@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from wasserflow.data.images import to_uint8
+from wasserflow.models.sndcgan import SNDCGANCritic
+from wasserflow.spaces import Normal
+from wasserflow.training.critic import CriticFit, assess_critic, refit_critic
+
+
+def test_the_true_log_ratio_is_calibrated() -> None:
+    # Two normals with means +1 and -1: log p_data - log p_model = 2 x, and AUC = Φ(2 / sqrt(2)).
+    real, fake = torch.randn(40_000, 1) + 1, torch.randn(40_000, 1) - 1
+    assessment = assess_critic(nn.Flatten(0), 2 * real, 2 * fake)
+    assert assessment.auc == pytest.approx(0.5 * (1 + math.erf(1.0)), abs=0.003)
+    assert assessment.calibration_error < 0.01
+    assert assessment.real_logit == pytest.approx(2, abs=0.05)
+    assert assessment.fake_logit == pytest.approx(-2, abs=0.05)
+    doubled = assess_critic(nn.Flatten(0), 4 * real, 4 * fake)
+    assert doubled.auc == assessment.auc
+    assert doubled.calibration_error > 0.02
+
+
+class Brightness(nn.Module):
+    """Grey images whose brightness is normal around `mean`, one latent each."""
+
+    def __init__(self, mean: float) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.tensor(mean))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return (self.mean + 0.1 * z)[:, :, None, None].expand(-1, 1, 8, 8)
+
+
+class LinearCritic(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.zeros(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.slope[0] * x.mean((1, 2, 3)) + self.slope[1]
+
+
+def real_images(n: int) -> torch.Tensor:
+    return to_uint8(Brightness(0.1)(torch.randn(n, 1)))
+
+
+def refit(out: Path, critic: nn.Module, iterations: int, **options: object) -> nn.Module:
+    images = real_images(2000)
+    return refit_critic(
+        critic,
+        Brightness(0.0).eval(),
+        Normal(1),
+        images,
+        real_images(1000),
+        out,
+        iterations=iterations,
+        progress=False,
+        accelerator="cpu",
+        **{"checkpoint_every": 2, **options},
+    )
+
+
+def test_a_refit_finds_the_log_ratio(tmp_path: Path) -> None:
+    # Brightness N(0.1, 0.1²) against N(0, 0.1²): the log-ratio is 10 x - 0.5.
+    critic = LinearCritic()
+    fitted = refit(tmp_path / "run", critic, 400, lr=0.1, decay=0.98, batch_size=256, checkpoint_every=400)
+    assert fitted.slope[0].item() == pytest.approx(10, rel=0.2)
+    assert fitted.slope[1].item() == pytest.approx(-0.5, abs=0.15)
+    assert critic.slope.tolist() == [0, 0]
+    assert critic.slope.grad is None
+    report = json.loads((tmp_path / "run" / "assessment.json").read_text())
+    assert report["before"]["auc"] == 0.5
+    assert report["after"]["auc"] == pytest.approx(0.76, abs=0.03)
+    assert report["after"]["calibration_error"] < 0.06
+
+
+def penalties(**options: float) -> list[float]:
+    critic = LinearCritic()
+    nn.init.constant_(critic.slope, 3.0)
+    fit = CriticFit(critic, Brightness(0.0).eval(), Normal(1), penalty_every=1, **options)
+    x = torch.rand(4, 1, 8, 8)
+    return fit._penalty(x, x).item()
+
+
+def test_the_penalties_weigh_as_said() -> None:
+    # ∇ critic = slope / 64 at every pixel: ‖∇‖² / 2 = 9 / 128.
+    assert penalties() == 0
+    assert penalties(r1=2.0) == pytest.approx(2 * 9 / 128)
+    assert penalties(r1=2.0, r2=1.0) == pytest.approx(3 * 9 / 128)
+
+
+def test_a_resumed_refit_repeats_an_uninterrupted_one(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    critic = SNDCGANCritic(8, image_size=8, image_channels=1)
+    before = copy.deepcopy(critic.state_dict())
+    runs = []
+    for parts in ([4], [2, 4]):
+        out = tmp_path / str(len(parts))
+        for number, iterations in enumerate(parts):
+            torch.manual_seed(4)  # the same images
+            fitted = refit(out, critic, iterations, r1=0.1, r2=0.1, penalty_every=2, resume=number > 0)
+        runs.append(fitted.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(runs[0].values(), runs[1].values(), strict=True))
+    assert all(torch.equal(value, before[name]) for name, value in critic.state_dict().items())
+    assert not fitted.training
+
+
+def test_a_generator_in_training_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"training mode.*call \.eval\(\)"):
+        CriticFit(LinearCritic(), Brightness(0.0), Normal(1))
