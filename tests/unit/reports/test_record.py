@@ -112,6 +112,15 @@ def test_a_write_that_fails_leaves_the_last_record(tmp_path: Path, monkeypatch: 
     assert read(tmp_path)["evaluations"] == 1
 
 
+def test_who_reads_while_it_is_written_sees_a_whole_record(tmp_path: Path) -> None:
+    record = record_in(tmp_path)
+    record.update(evaluations=1)
+    with (tmp_path / "run.json").open() as reader:
+        record.update(evaluations=2)
+        assert json.load(reader)["evaluations"] == 1
+    assert read(tmp_path)["evaluations"] == 2
+
+
 def test_the_commit_is_that_of_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.chdir(tmp_path)
