@@ -18,6 +18,7 @@ from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLo
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average, reestimate_batch_norm
 from wasserflow.training.batches import step_stream
+from wasserflow.training.spectral import settle_spectral_norms
 
 
 def slope_penalty(critic: Callable[[Tensor], Tensor], x: Float[Tensor, "batch *event"]) -> Float[Tensor, ""]:
@@ -133,6 +134,12 @@ class ImageGAN(lightning.LightningModule):
         latents = self.prior.sample(batches * batch_size, seed=self.seed, device=self.device)
         reestimate_batch_norm(generator, lambda i: latents[i * batch_size : (i + 1) * batch_size], batches)
         return generator.eval()
+
+    def settled_critic(self) -> nn.Module:
+        """Return a copy of the critic, in evaluation mode, its spectral norms exact."""
+        critic = deepcopy(self.critic).eval()
+        settle_spectral_norms(critic)
+        return critic
 
     def _prepare(self, images: Tensor, stream: torch.Generator) -> Tensor:
         images = to_float(images) if images.dtype == torch.uint8 else images

@@ -122,6 +122,18 @@ def test_the_averaged_generator_has_statistics_of_its_own() -> None:
     assert same_weights(gan.average.module.network[0], averaged.network[0])
 
 
+def test_the_settled_critic_is_spectrally_normalised() -> None:
+    gan = small_gan()
+    with torch.no_grad():
+        for parameter in gan.critic.parameters():
+            parameter.normal_()
+    settled = gan.settled_critic()
+    norm = torch.linalg.matrix_norm(settled.trunk[2].weight.flatten(1), 2)
+    assert norm.item() == pytest.approx(1, abs=1e-3)
+    assert not settled.training
+    assert gan.critic.training
+
+
 def train(out: Path, iterations: int, **options: object) -> ImageGAN:
     return train_sndcgan(
         IMAGES,
