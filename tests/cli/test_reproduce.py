@@ -14,7 +14,7 @@ from models import toy_pair
 
 import wasserflow as wf
 from wasserflow.cli import main, reproduce, table_1
-from wasserflow.cli.train import train_wgan_gp
+from wasserflow.cli import train as train_commands
 from wasserflow.data.toy import Gaussians25
 from wasserflow.metrics.toy import high_quality_fraction, wasserstein2
 
@@ -151,8 +151,8 @@ def test_overwrite_forgets_the_earlier_repeats(toy: str, tmp_path: Path, no_figu
 
 
 def test_a_pair_is_trained_first_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> None:
-    small = functools.partial(train_wgan_gp, width=8, layers=1, iterations=2, points=2_000)
-    monkeypatch.setattr(reproduce, "train_wgan_gp", small)
+    small = functools.partial(train_commands.train_wgan_gp, width=8, layers=1, iterations=2, points=2_000)
+    monkeypatch.setattr(train_commands, "train_wgan_gp", small)
     out = tmp_path / "run"
     run("--train", "--out", out, "--repeats", 1, "--n", 20)
     assert wf.zoo.load(out / "pair" / "model").card.data == "25gaussians"
