@@ -128,7 +128,9 @@ class Noise:
     def uniform(self, like: Float[Tensor, "batch *event"], stream: int = 0) -> Float[Tensor, "batch *event"]:
         """Uniform numbers on (0, 1) with the shape, dtype and device of `like`."""
         size = like[0].numel() if len(like) else 0
-        return _unit(self._bits(size, stream), torch.float64).to(like.dtype).reshape(like.shape)
+        numbers = _unit(self._bits(size, stream), torch.float64).to(like.dtype)
+        # Rounding to fewer bits can reach 1, which the interval leaves out.
+        return numbers.clamp_(max=1 - torch.finfo(like.dtype).eps / 2).reshape(like.shape)
 
     def integers(self, stream: int = 0) -> Int64[Tensor, " batch"]:
         """One 64-bit integer a sample: a seed for something that belongs to the sample."""

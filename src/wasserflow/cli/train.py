@@ -99,7 +99,7 @@ def train_sndcgan(
             "generator": Recipe("SNDCGANGenerator", {"channels": channels, "latent_dim": latent_dim, **shape}),
             "critic": Recipe("SNDCGANCritic", {"channels": critic_channels, **shape}),
         },
-        trained={"generator": gan.average.module, "critic": gan.critic},
+        trained={"generator": gan.averaged_generator(), "critic": gan.settled_critic()},
         prior=Recipe("Normal", {"shape": latent_dim}),
     )
 
