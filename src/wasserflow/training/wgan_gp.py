@@ -171,7 +171,6 @@ def train_wgan_gp(
     iterations: int = 10_000,
     points: int = 100_000,
     batch_size: int = 256,
-    penalty: float = 10.0,
     width: int = 512,
     layers: int = 3,
     penalty: float = 0.1,
@@ -195,11 +194,10 @@ def train_wgan_gp(
         iterations: generator updates; with `resume`, counted from the very start.
         points: size of the training set.
         batch_size: samples in a minibatch.
-        penalty: weight of the gradient penalty; the published 10 is slow and swings on data this small, 0.1 does not.
         width: units of a hidden layer.
         layers: number of hidden layers.
-        penalty: weight of the gradient penalty. Ansari et al. give 10, the toy experiments of Gulrajani et al. 0.1: with
-            10 and as few as 5 critic steps generator and critic chase each other, and 10,000 iterations end anywhere.
+        penalty: weight of the gradient penalty. Ansari et al. give 10, the toy experiments of Gulrajani et al. 0.1:
+            with 10 and as few as 5 critic steps the two chase each other, and 10,000 iterations end anywhere.
         prior: where latents of size 2 come from; None is the published N(0, I).
         seed: seeds the training set, the weights, the minibatches and the latents.
         checkpoint_every: iterations between two writings of `last.ckpt`.
