@@ -15,7 +15,7 @@ def _layers(inputs: int, outputs: int, width: int, layers: int, activation: Call
     for linear in (*hidden, last):
         nn.init.zeros_(linear.bias)
     for linear in hidden:
-        # torch's default shrinks a signal about threefold a layer, and the pair then hardly learns in 10,000 iterations.
+        # torch's default shrinks a signal about threefold a layer, and the pair then hardly learns.
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
     nn.init.xavier_uniform_(last.weight)
     return [module for linear in hidden for module in (linear, activation())] + [last]
