@@ -38,7 +38,8 @@ def mlp_generator(
         activation: makes the module which follows each hidden layer, such as `nn.ReLU` or `lambda: nn.LeakyReLU(0.2)`.
 
     Returns:
-        An `nn.Sequential` with freshly drawn weights (He et al. 2015, from torch's global random stream).
+        An `nn.Sequential` with fresh weights from torch's global random stream: He's for hidden layers, Glorot's for
+        the last, biases 0.
 
     Source:
         The toy networks of Gulrajani et al. (2017), used by Ansari et al. (2021), appendix D.1.
@@ -49,7 +50,7 @@ def mlp_generator(
         >>> mlp_generator(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5, 2])
     """
-    return nn.Sequential(*_hidden(latent, width, layers, activation), _linear(width, event, "linear"))
+    return nn.Sequential(*_layers(latent, event, width, layers, activation))
 
 
 def mlp_critic(
@@ -67,7 +68,8 @@ def mlp_critic(
         activation: makes the module which follows each hidden layer.
 
     Returns:
-        An `nn.Sequential` with freshly drawn weights (He et al. 2015, from torch's global random stream).
+        An `nn.Sequential` with fresh weights from torch's global random stream: He's for hidden layers, Glorot's for
+        the last, biases 0.
 
     Source:
         The toy networks of Gulrajani et al. (2017), used by Ansari et al. (2021), appendix D.1.
@@ -78,4 +80,4 @@ def mlp_critic(
         >>> mlp_critic(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5])
     """
-    return nn.Sequential(*_hidden(event, width, layers, activation), _linear(width, 1, "linear"), nn.Flatten(0))
+    return nn.Sequential(*_layers(event, 1, width, layers, activation), nn.Flatten(0))

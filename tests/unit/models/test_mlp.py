@@ -32,3 +32,13 @@ def test_a_critic_gives_one_number_a_sample() -> None:
     critic = mlp_critic(event=3, width=4, layers=2)
     assert critic(torch.randn(5, 3)).shape == (5,)
     assert critic(torch.randn(1, 3)).shape == (1,)
+
+
+def test_a_fresh_network_keeps_the_size_of_a_signal() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2000, 2)
+    # He: each hidden layer keeps the mean square; Glorot to 1 output from 512 doubles it; ReLU passes half of it on.
+    scores = torch.cat([mlp_critic()(x) for _ in range(5)])
+    # mean square of the input 1 -> 2 before each ReLU -> 2 * 2 / 513 * 512 / 2 after the last layer.
+    assert 1.2 < scores.square().mean() < 3.0
+    assert all((m.bias == 0).all() for m in mlp_critic() if isinstance(m, nn.Linear))

@@ -151,6 +151,20 @@ def test_training_leaves_plain_state_dicts_and_a_log(tmp_path: Path) -> None:
     assert not gan.training
 
 
+def test_the_critic_is_left_centred(tmp_path: Path) -> None:
+    gan = train_wgan_gp(SwissRoll(), tmp_path / "run", iterations=3, seed=4, **SMALL)
+    with torch.no_grad():
+        real = gan.critic(SwissRoll().sample(200, seed=4))
+        fake = gan.critic(gan.generator(Normal(2).sample(200, seed=4)))
+    assert real.mean().item() == pytest.approx(-fake.mean().item(), abs=1e-5)
+    assert abs(real.mean().item()) > 1e-3
+
+
+def test_the_penalty_is_the_callers(tmp_path: Path) -> None:
+    gan = train_wgan_gp(SwissRoll(), tmp_path / "run", iterations=1, penalty=3.0, **SMALL)
+    assert gan.penalty == 3.0
+
+
 def test_the_seed_alone_decides_the_weights(tmp_path: Path) -> None:
     runs = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
