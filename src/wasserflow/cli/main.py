@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from wasserflow.cli.arguments import check_config, normalised
 
@@ -24,10 +26,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         check_config(words)
-        auto_cli(commands(words), args=normalised(words), as_positional=False, prog="wasserflow")
+        with warnings.catch_warnings():
+            warnings.showwarning = _say
+            auto_cli(commands(words), args=normalised(words), as_positional=False, prog="wasserflow")
     except (ValueError, TypeError, FileExistsError, FileNotFoundError, ImportError) as error:
         print(f"wasserflow: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     except KeyboardInterrupt:
         print("\nwasserflow: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _say(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as a person reads it, without the line of code that gave it."""
+    print(f"note: {message}", file=sys.stderr)

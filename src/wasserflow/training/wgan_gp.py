@@ -245,7 +245,7 @@ def _centre(gan: WGANGP, real: Tensor) -> None:
     """
     fake = gan.generator(gan.prior.sample(len(real), seed=gan.seed, device=real.device))
     last = [module for module in gan.critic.modules() if isinstance(module, nn.Linear)][-1]
-    last.bias -= gan.critic(torch.cat([real, fake])).mean()
+    last.bias.sub_(gan.critic(torch.cat([real, fake])).mean())
 
 
 def _trainer(out: Path, iterations: int, checkpoint_every: int, tensorboard: bool, progress: bool) -> lightning.Trainer:
