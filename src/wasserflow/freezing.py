@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm as _HookedSpectralNorm
 
 _LEAVES = (str, bytes, int, float, complex, Tensor, type)
 _DEPTH = 6  # far enough for functions within partials within dataclasses, and an end for anything else
@@ -74,7 +75,8 @@ def _changes_in_train_mode(module: nn.Module) -> str | None:
         return f"{type(module).__name__} uses and changes batch statistics"
     if isinstance(module, _DropoutNd) and module.p > 0:
         return f"{type(module).__name__} draws a new mask at every call"
-    if isinstance(module, _SpectralNorm):
+    hooks = module._forward_pre_hooks.values()
+    if isinstance(module, _SpectralNorm) or any(isinstance(hook, _HookedSpectralNorm) for hook in hooks):
         return "spectral norm changes its weights at every call"
     return None
 

@@ -78,7 +78,7 @@ def merge_parts(out: Path, count: int, path: Path) -> tuple[dict[str, np.ndarray
     parts = [dict(np.load(part_path(out, rank))) for rank in range(count)]
     evaluations = sum(int(part.pop("evaluations")) for part in parts)
     arrays = {name: np.concatenate([part[name] for part in parts if name in part]) for name in parts[0]}
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    np.savez(path, **arrays, evaluations=np.int64(evaluations))  # type: ignore[arg-type]
     for rank in range(count):
         part_path(out, rank).unlink()
     return arrays, evaluations

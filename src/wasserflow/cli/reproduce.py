@@ -46,7 +46,7 @@ def reproduce_25gaussians(
         repeats: How often fresh samples are drawn, refined and measured.
         n: Samples a repeat.
         seed: Each repeat has streams of its own, so the first repeats of a longer run are those of a shorter one.
-        train: Train the pair first, with the published settings and into --out/pair, instead of loading --model.
+        train: Instead of loading --model, train a pair into --out/pair as `wasserflow train wgan-gp` does by default.
         resume: Go on with what an interrupted run left in --out.
         overwrite: Replace an earlier run in --out.
         progress: Show progress bars.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.divergences import KL
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import EulerMaruyama
+from wasserflow.integrators.schedule import step_size_at
 from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence, Prior
 from wasserflow.ratios import LogRatio
@@ -59,6 +62,8 @@ def ddls(
         >>> r.samples.shape
         torch.Size([8, 2])
     """
+    if not 0 <= noise_scale < math.inf:
+        raise ValueError(f"noise_scale is {noise_scale}; it must be 0 or more, and finite")
     potential = Prior(prior) + pulled_back(Divergence(KL(), critic), generator)
-    integrator = EulerMaruyama(step_size / 2, temperature=noise_scale**2)
+    integrator = EulerMaruyama(step_size_at(step_size, 0) / 2, temperature=noise_scale**2)
     return refinement(flow(z0, potential, integrator, steps, prior, seed, watch=watch), generator)

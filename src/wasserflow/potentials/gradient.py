@@ -25,6 +25,11 @@ def energy_and_gradient(
 
     Raises:
         ValueError: energies of the wrong shape, without a gradient, or modules of another device or dtype than x.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> wf.potentials.energy_and_gradient(wf.GaussianPrior(), torch.tensor([[3.0, 4.0]]), [])
+        (tensor([12.5000]), tensor([[3., 4.]]))
     """
     with gradients_on(), frozen(modules):
         # Inference tensors cannot be differentiated; their copies can.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,7 +26,8 @@ def log_ratio_of(critic: LogRatio, x: Float[Tensor, "batch *event"]) -> Float[Te
 
     Raises:
         TypeError: the critic returns something that is not a tensor.
-        ValueError: the critic returns another shape, or numbers that are not floating point.
+        ValueError: the critic returns another shape, numbers that are not floating point, or, where gradients are on,
+            numbers without one.
 
     Source: DGflow (arXiv 2012.00780), section 3.1.
 
@@ -45,4 +47,8 @@ def log_ratio_of(critic: LogRatio, x: Float[Tensor, "batch *event"]) -> Float[Te
         )
     if not values.is_floating_point():
         raise ValueError(f"the critic returned {values.dtype}; it must return floating-point log-ratios")
+    if torch.is_grad_enabled() and x.requires_grad and not values.requires_grad:
+        raise ValueError(
+            "the critic's output has no gradient in its samples; take `.detach()` and `no_grad()` out of it"
+        )
     return values.reshape(len(x))
