@@ -54,7 +54,7 @@ def examples(dtype: torch.dtype = torch.float64, n: int = BATCH) -> dict[str, An
         "propose": lambda n, seed: wf.spaces.Normal(2).sample(n, seed=seed, dtype=dtype),
         "n": n,
         "step_size": 0.05,
-        "make": partial(torch.optim.SGD, lr=0.05),
+        "make": partial(torch.optim.Adam, lr=0.05),
         "terms": ((1.0, wf.Divergence(wf.KL(), critic)), (0.5, wf.GaussianPrior())),
         "integrator": wf.EulerMaruyama(0.05, 0.1),
     }

@@ -56,8 +56,8 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
         (n,) int64 seeds, on the CPU; any slice of them (as a list or as this tensor) is a valid seed for those samples.
 
     Raises:
-        ValueError: a sequence of another length than n.
-        TypeError: a seed of another type.
+        ValueError: a sequence of another length than n, or n below 0.
+        TypeError: a seed of another type, or n that is not an int.
 
     Example:
         >>> import wasserflow as wf
@@ -67,6 +67,10 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
         >>> bool((a[500:510] == b).all())
         True
     """
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"n is {n!r}; give an int of 0 or more")
+    if n < 0:
+        raise ValueError(f"n is {n}; ask for 0 samples or more")
     if isinstance(seed, torch.Generator):
         seed = int(torch.randint(0, 2**62, (), generator=seed, device=seed.device))
     if isinstance(seed, bool):

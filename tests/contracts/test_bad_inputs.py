@@ -16,7 +16,7 @@ from calls import arguments, examples, refinement_methods
 
 REFINERS = refinement_methods()
 QUIET = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

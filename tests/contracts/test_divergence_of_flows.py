@@ -47,6 +47,13 @@ def test_first_step_keeps_the_start() -> None:
     assert states == []
 
 
+def test_kept_state_carries_no_graph() -> None:
+    x0 = particles().requires_grad_()
+    with pytest.raises(wf.FlowDiverged) as raised:
+        wf.flow(x0, BlowsUp(0, 1), wf.EulerMaruyama(0.1), steps=1)
+    assert not raised.value.state.x.requires_grad
+
+
 def test_heun_notices_a_bad_predictor() -> None:
     """The energy at the predictor is thrown away, its gradient is not: positions are checked too."""
 

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations
 
 import wasserflow as wf
 from calls import arguments, examples, integrators, particles, refinement_methods
-from toys import mlp_critic, mlp_generator
+from toys import QuadraticCritic, mlp_critic, mlp_generator
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -257,6 +257,13 @@ def test_dtypes_which_differ(name: str, where: str) -> None:
     parts[where] = parts[where].float()
     with refused(ValueError, "float32", "float64"):
         call(name, **parts)
+
+
+@pytest.mark.parametrize("name", REFINERS)
+def test_dtypes_which_differ_and_would_be_promoted(name: str) -> None:
+    """Products of numbers promote where layers refuse: float32 particles under a float64 critic are no safer for it."""
+    with refused(ValueError, "float32", "float64"):
+        call(name, x=particles(torch.float32), critic=QuadraticCritic([0.0, 0.0]), generator=None)
 
 
 @pytest.mark.parametrize("where", ["critic", "generator"])

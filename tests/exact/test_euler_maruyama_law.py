@@ -49,7 +49,7 @@ def test_variance_before_stationarity() -> None:
 
 def test_free_diffusion_spreads_as_two_t_times_time() -> None:
     """Without a drift the variance is 2 T x the sum of the step sizes, schedules included."""
-    sizes, temperatures = [0.1, 0.4, 0.2], [1.0, 0.5, 2.0]
+    sizes, temperatures = [0.1, 0.4, 0.2], [1.0, 0.5, 3.0]
     integrator = wf.EulerMaruyama(step_size=lambda step: sizes[step], temperature=lambda step: temperatures[step])
     start = torch.zeros(N // 10, 10, dtype=torch.float64)
     x = wf.flow(start, lambda x: 0 * x.sum(1), integrator, steps=3, seed=14).x

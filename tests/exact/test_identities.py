@@ -31,6 +31,24 @@ def test_ddls_is_the_kl_flow_with_the_prior(z0: Tensor, noise_scale: float, late
     torch.testing.assert_close(method.particles, flow.x, **F64)
 
 
+@pytest.mark.parametrize("latent", [True, False])
+def test_mala_is_ddls_at_unit_temperature_with_accept_and_reject(z0: Tensor, latent: bool) -> None:
+    critic, generator, prior = mlp_critic(), mlp_generator() if latent else None, wf.spaces.Normal(2)
+    method = wf.methods.mala(critic, z0, generator, prior, step_size=0.3, steps=9, seed=3)
+    data_term = wf.Divergence(wf.KL(), critic)
+    potential = wf.GaussianPrior() + (wf.Pullback(data_term, generator) if generator else data_term)
+    flow = wf.flow(z0, potential, wf.MALA(0.3), steps=9, seed=3)
+    torch.testing.assert_close(method.particles, flow.x, **F64)
+    # Where its proposal is accepted, its first step is the one of DDLS with h / 2 = 0.3 and the full noise.
+    first = wf.methods.mala(critic, z0, generator, prior, step_size=0.3, steps=1, seed=3).particles
+    ddls = wf.methods.ddls(
+        critic, z0, generator, prior=prior, step_size=0.6, noise_scale=1.0, steps=1, seed=3
+    ).particles
+    moved = (first != z0).any(dim=1)
+    assert bool(moved.any())
+    torch.testing.assert_close(first[moved], ddls[moved], **F64)
+
+
 def test_dot_is_an_implicit_kl_step() -> None:
     """At DOT's minimum grad d(x) / K = (x - y) / ||x - y||: x = y + lambda grad d(x), lambda = ||x - y|| / K.
 
@@ -88,6 +106,12 @@ def test_dot_estimates_the_lipschitz_constant_of_a_line(latent: bool) -> None:
     assert float((halved - given).abs().max()) > 1e-3
 
 
+def test_seed_of_dot_chooses_the_pairs_of_the_estimate(z0: Tensor) -> None:
+    a, b, c = (wf.methods.dot(mlp_critic(), z0, steps=5, seed=seed).particles for seed in (0, 0, 1))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
 @pytest.mark.parametrize("shift", [-7.0, 123.0])
 def test_constant_shift_of_the_critic_changes_nothing_in_kl(z0: Tensor, shift: float) -> None:
     critic, integrator = mlp_critic(), wf.EulerMaruyama(0.1, 0.05)
@@ -114,6 +138,15 @@ def test_refine_is_the_flow_of_the_divergence(z0: Tensor, latent: bool) -> None:
         torch.testing.assert_close(r.samples, generator(state.x) if generator else state.x, **F64)
         assert r.steps.tolist() == [6] * 16
         assert r.evaluations == 6 * 16
+
+
+def test_refine_keeps_to_its_space(z0: Tensor) -> None:
+    critic, generator, box = mlp_critic(), mlp_generator(), wf.spaces.Box(-0.3, 0.3)
+    start, integrator = box.project(z0), wf.EulerMaruyama(0.2, 0.1)
+    r = wf.refine(critic, start, generator, integrator=integrator, steps=8, seed=2, space=box)
+    potential = wf.Pullback(wf.Divergence(wf.KL(), critic), generator)
+    torch.testing.assert_close(r.particles, wf.flow(start, potential, integrator, 8, box, seed=2).x, **F64)
+    assert float(r.particles.abs().max()) == 0.3
 
 
 def test_defaults_of_refine_are_the_published_ones(z0: Tensor) -> None:

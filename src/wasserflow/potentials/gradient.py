@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.freezing import frozen, gradients_on, require_same_kind
+from wasserflow.freezing import frozen, gradients_on
 from wasserflow.potentials.potential import Energy
 
 
@@ -24,7 +24,7 @@ def energy_and_gradient(
         (batch,) energies and (batch, *event) gradients, both detached.
 
     Raises:
-        ValueError: energies of the wrong shape, without a gradient, or modules of another device or dtype than x.
+        ValueError: energies of the wrong shape, or without a gradient.
 
     Example:
         >>> import torch, wasserflow as wf
@@ -34,11 +34,7 @@ def energy_and_gradient(
     with gradients_on(), frozen(modules):
         # Inference tensors cannot be differentiated; their copies can.
         x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
-        try:
-            energy = potential(x)
-        except RuntimeError:
-            require_same_kind(x, modules)
-            raise
+        energy = potential(x)
         if not isinstance(energy, Tensor) or energy.shape != x.shape[:1]:
             got = tuple(energy.shape) if isinstance(energy, Tensor) else type(energy).__name__
             raise ValueError(f"the potential returned {got} for {len(x)} particles; it must return shape ({len(x)},)")
