@@ -103,7 +103,6 @@ def rows(subject: Subject, repeats: int) -> list[tuple[str, str, float, float, f
         repeats,
     )
     compared = [
-        ("flow", "floor", 1.05),
         ("refine", "floor", 1.05),
         ("refine", "published", 0.75),
         ("prepared", "floor", 0.80),
