@@ -49,6 +49,12 @@ def test_wrong_length(length: int) -> None:
         wf.sample_seeds(list(range(length)), 4)
 
 
+@pytest.mark.parametrize(("n", "error"), [(-1, ValueError), (2.0, TypeError), ("3", TypeError), (True, TypeError)])
+def test_wrong_counts(n: object, error: type[Exception], unchecked_annotations: None) -> None:
+    with pytest.raises(error, match="n is"):
+        wf.sample_seeds(0, n)
+
+
 @pytest.mark.parametrize("step", [-1, 0, 3, 10_000])
 @pytest.mark.parametrize("draw", ["normal", "uniform"])
 def test_numbers_of_a_sample_do_not_depend_on_its_batch(draw: str, step: int) -> None:

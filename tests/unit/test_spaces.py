@@ -98,6 +98,7 @@ def test_project_finds_the_nearest_point(name: str) -> None:
     space = SPACES[name]
     away = 3 * torch.randn(40, 3, dtype=torch.float64)
     near = (away - space.project(away)).norm(dim=1)
+    assert bool(space.energy(space.project(away)).isfinite().all())
     for point in space.sample(300, seed=0, dtype=torch.float64):
         assert bool((near <= (away - point).norm(dim=1) + 1e-12).all())
 
