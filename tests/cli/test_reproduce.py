@@ -56,6 +56,7 @@ def test_files_and_table(toy: str, tmp_path: Path, capsys: pytest.CaptureFixture
     assert record["status"] == "finished"
     assert record["evaluations"] == 200 * (4 * 100 + 50)
     assert record["metrics"] == table["rows"]
+    assert table["training"] == wf.zoo.card(toy).training
     said = capsys.readouterr().out
     assert "-2893" in said
     assert "exact W2 between 200 samples" in said

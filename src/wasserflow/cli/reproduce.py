@@ -63,19 +63,22 @@ def reproduce_25gaussians(
     with RunRecord(out, config, seeds=seed) as record:
         try:
             pair = pair or _load(_trained(out / "pair", progress))
-            table = summary(_run_repeats(out, pair, settings, repeats, record, progress))
+            scores = _run_repeats(out, pair, settings, repeats, record, progress)
         except KeyboardInterrupt:
             done = len(list((out / "repeats").glob("*.json")))
             print(f"\n{done} of {repeats} repeats are finished and kept; go on with --resume", file=sys.stderr)
             raise
-        record.update(metrics=table)
+        table = summary(scores)
+        config["training"] = pair.card.training
+        record.update(metrics=table, training=pair.card.training)
         (out / "table.json").write_text(json.dumps({**config, "rows": table}, indent=2) + "\n", encoding="utf-8")
         print(printed(table))
         print(
             f"mean ± standard deviation over {repeats} repeats of {n} samples; KDE score of {KDE_POINTS} training "
             f"points; exact W2 between {config['w2_points']} samples and as many fresh points of the data"
         )
-        pictures = save_figures(out, pair, _read_samples(out), table, seed)
+        print(f"our pair is not the paper's: {pair.card.training}")
+        pictures = save_figures(out, pair, _read_samples(out), scores[0], seed)
         print("open " + ", ".join(str(path) for path in pictures))
 
 

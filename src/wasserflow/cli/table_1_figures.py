@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from wasserflow.cli.choices import DIVERGENCES
-from wasserflow.cli.table_1 import BASE, DATA, DDLS, REFINED, repeat_seeds
+from wasserflow.cli.table_1 import BASE, DATA, DDLS, REFINED, Scores, repeat_seeds
 from wasserflow.divergences import FDivergence
 from wasserflow.freezing import modules_in
 from wasserflow.models.pretrained import Pretrained
@@ -25,7 +24,7 @@ _SHOWN_DATA = 2_000
 
 
 def save_figures(
-    out: Path, pair: Pretrained, samples: Mapping[str, Tensor], table: Sequence[Mapping[str, Any]], seed: int
+    out: Path, pair: Pretrained, samples: Mapping[str, Tensor], scores: Mapping[str, Scores], seed: int
 ) -> list[Path]:
     """Draw the figures of the first repeat.
 
@@ -33,17 +32,18 @@ def save_figures(
         out: the run directory.
         pair: generator, critic and prior.
         samples: row -> (n, 2) samples of the first repeat.
-        table: the summary, whose shares of high quality are written over the panels.
+        scores: row -> numbers of the first repeat, not means: they stand over the samples they are of.
         seed: of the whole table.
 
     Returns:
         The files.
     """
     files = [out / "samples.png", out / "velocity.png", out / "latent_density.png"]
-    quality = {row["method"]: row["measured"]["high_quality_percent"]["mean"] for row in table}
-    after = {f"{row.label}\n{quality[row.label]:.1f} % high quality": samples[row.label] for row in REFINED}
+    quality = {label: f"{numbers['high_quality_percent']:.1f} % high quality" for label, numbers in scores.items()}
+    after = {f"{row.label}\n{quality[row.label]}": samples[row.label] for row in REFINED}
     data = DATA.sample(_SHOWN_DATA, seed)
-    save_scatter_panels(files[0], samples[BASE.label], after, data, "25 Gaussians, before and after refinement")
+    title = f"25 Gaussians, first repeat; generator {quality[BASE.label]}"
+    save_scatter_panels(files[0], samples[BASE.label], after, data, title)
     _save_velocities(files[1], pair, data)
     _save_latents(files[2], pair, seed)
     return files
