@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 import wasserflow as wf
 from wasserflow.cli.choices import DIVERGENCES
+from wasserflow.cli.measures import ClassifierFeatures
 from wasserflow.data.images import cifar10, to_float, to_uint8
 from wasserflow.metrics import FeatureMoments, extract_features, frechet_distance
 from wasserflow.models import zoo
@@ -36,18 +37,6 @@ class Setting:
     divergence: str
     step_size: float
     temperature: float
-
-
-class Features(nn.Module):
-    """The last hidden layer of a classifier."""
-
-    def __init__(self, classifier: nn.Module) -> None:
-        super().__init__()
-        self.classifier = classifier.eval()
-        self.eval()
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier.features(images)
 
 
 def refined(
@@ -83,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)  # every row has the same n, and only ratios are read
 
-    pair, net = zoo.load(options.model), Features(zoo.load(options.features).model)
+    pair, net = zoo.load(options.model), ClassifierFeatures(zoo.load(options.features).model)
     generator, critic = wf.prepare(pair.generator, pair.critic)
     validation = FeatureMoments.of(extract_features(net, map(to_float, cifar10("validation").images.split(BATCH))))
 

@@ -97,7 +97,7 @@ class ImageMeasure:
             self._net: Any = inception_features()
         else:
             pretrained = zoo.load(features)
-            self._classifier, self._net = pretrained.model, _Features(pretrained.model)
+            self._classifier, self._net = pretrained.model, ClassifierFeatures(pretrained.model)
             moments = pretrained.folder / f"reference-{reference}.safetensors"
             moments = moments if moments.is_file() else None
         images = None if quick and moments else _images_or_none(reference, needed=moments is None)
@@ -121,7 +121,7 @@ class ImageMeasure:
         return asdict(evaluate_images(batches, self._reference, self._net, self._classifier, seed=self.seed))
 
 
-class _Features(torch.nn.Module):
+class ClassifierFeatures(torch.nn.Module):
     """A classifier's last hidden layer as a module, so that its mode can be checked."""
 
     def __init__(self, classifier: Any) -> None:
@@ -130,6 +130,7 @@ class _Features(torch.nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return the features of images (batch, channels, height, width)."""
         return self.classifier.features(images)
 
 

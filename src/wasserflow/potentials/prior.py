@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wasserflow.potentials.potential import Potential
 from wasserflow.spaces import PriorSpace
-from wasserflow.spaces.space import sum_event
+from wasserflow.spaces.normal import gaussian_energy
 
 
 @dataclass(frozen=True)
@@ -46,4 +46,4 @@ class GaussianPrior(Potential):
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the energy of (batch, *event) latents."""
-        return sum_event(x.square()) / 2
+        return gaussian_energy(x)

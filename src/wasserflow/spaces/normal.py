@@ -42,4 +42,9 @@ class Normal(Euclidean):
 
     def energy(self, x: Particles) -> Energies:
         """‖x‖² / 2, in nats up to a constant, for (batch, *event) particles."""
-        return sum_event(x.square()) / 2
+        return gaussian_energy(x)
+
+
+def gaussian_energy(x: Particles) -> Energies:
+    """‖x‖² / 2, for (batch, *event) particles: -log N(x; 0, I) up to a constant."""
+    return sum_event(x.square()) / 2

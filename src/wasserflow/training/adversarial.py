@@ -9,7 +9,6 @@ from typing import Any
 import lightning
 import torch
 from jaxtyping import Float
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from wasserflow.data.images import to_float
@@ -18,6 +17,7 @@ from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLo
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average, reestimate_batch_norm
 from wasserflow.training.batches import step_stream
+from wasserflow.training.optimizers import optimizer_at
 from wasserflow.training.spectral import settle_spectral_norms
 
 
@@ -152,7 +152,7 @@ class ImageGAN(lightning.LightningModule):
         return self.critic(x.contiguous(memory_format=torch.channels_last)).float()
 
     def _update_critic(self, real: Tensor, fake: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        optimizer = self._optimizer(0)
+        optimizer = optimizer_at(self, 0)
         real_logits, fake_logits = self._logits(torch.cat([real, fake]), stream).chunk(2)
         loss = self.loss.critic(real_logits, fake_logits)
         total = loss
@@ -167,7 +167,7 @@ class ImageGAN(lightning.LightningModule):
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
     def _update_generator(self, fake: Tensor, stream: torch.Generator) -> Tensor:
-        optimizer = self._optimizer(1)
+        optimizer = optimizer_at(self, 1)
         self.toggle_optimizer(optimizer)
         loss = self.loss.generator(self._logits(fake, stream))
         self.untoggle_optimizer(optimizer)
@@ -175,10 +175,3 @@ class ImageGAN(lightning.LightningModule):
         self.manual_backward(loss)
         optimizer.step()
         return loss.detach()
-
-    def _optimizer(self, index: int) -> LightningOptimizer:
-        optimizers = self.optimizers()
-        assert isinstance(optimizers, list)
-        optimizer = optimizers[index]
-        assert isinstance(optimizer, LightningOptimizer)
-        return optimizer

@@ -9,9 +9,6 @@ from typing import Any
 import lightning
 import torch
 from jaxtyping import Float
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,6 +17,8 @@ from wasserflow.models.mlp import mlp_critic, mlp_generator
 from wasserflow.spaces import Normal, PriorSpace
 from wasserflow.spaces.space import Particles
 from wasserflow.training.batches import IterationData, step_stream
+from wasserflow.training.optimizers import optimizer_at
+from wasserflow.training.run import check_run_folder, fit_run
 
 
 def gradient_penalty(
@@ -135,7 +134,7 @@ class WGANGP(lightning.LightningModule):
         return self.generator(self.prior.sample(n, seed=stream, device=self.device))
 
     def _update_critic(self, real: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-        optimizer = self._optimizer(0)
+        optimizer = optimizer_at(self, 0)
         with torch.no_grad():
             fake = self._fake(len(real), stream)
         fake_score, real_score = self.critic(torch.cat([fake, real])).flatten().chunk(2)
@@ -148,20 +147,13 @@ class WGANGP(lightning.LightningModule):
         return distance.detach(), penalty.detach()
 
     def _update_generator(self, n: int, stream: torch.Generator) -> None:
-        optimizer = self._optimizer(1)
+        optimizer = optimizer_at(self, 1)
         self.toggle_optimizer(optimizer)
         loss = -self.critic(self._fake(n, stream)).mean()
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
         self.untoggle_optimizer(optimizer)
-
-    def _optimizer(self, index: int) -> LightningOptimizer:
-        optimizers = self.optimizers()
-        assert isinstance(optimizers, list)
-        optimizer = optimizers[index]
-        assert isinstance(optimizer, LightningOptimizer)
-        return optimizer
 
 
 def train_wgan_gp(
@@ -215,11 +207,7 @@ def train_wgan_gp(
     Source:
         Ansari et al. (2021), appendix D.1.
     """
-    out, checkpoint = Path(out), Path(out) / "last.ckpt"
-    if out.exists() and not resume:
-        raise FileExistsError(f"{out} exists; choose another folder, or resume=True to go on from its checkpoint")
-    if resume and not checkpoint.is_file():
-        raise FileNotFoundError(f"{checkpoint} does not exist; there is nothing to resume, so call without resume=True")
+    check_run_folder(out, resume)
     out.mkdir(parents=True, exist_ok=True)
     # Loaders and trainers draw from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
@@ -229,8 +217,15 @@ def train_wgan_gp(
         batches = IterationData(
             data.sample(points, seed=seed), batch_size=gan.critic_steps * batch_size, iterations=iterations, seed=seed
         )
-        trainer = _trainer(out, iterations, checkpoint_every, tensorboard, progress)
-        trainer.fit(gan, datamodule=batches, ckpt_path=checkpoint if resume else None, weights_only=resume or None)
+        fit_run(
+            gan,
+            batches,
+            out,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
+            tensorboard=tensorboard,
+            progress=progress,
+        )
     _centre(gan, batches.data.tensors[0])
     for name, module in (("generator", gan.generator), ("critic", gan.critic)):
         save_file(module.state_dict(), out / f"{name}.safetensors")
@@ -246,25 +241,3 @@ def _centre(gan: WGANGP, real: Tensor) -> None:
     fake = gan.generator(gan.prior.sample(len(real), seed=gan.seed, device=real.device))
     last = [module for module in gan.critic.modules() if isinstance(module, nn.Linear)][-1]
     last.bias.sub_(gan.critic(torch.cat([real, fake])).mean())
-
-
-def _trainer(out: Path, iterations: int, checkpoint_every: int, tensorboard: bool, progress: bool) -> lightning.Trainer:
-    loggers: list[Logger] = [CSVLogger(out, name="log")]
-    if tensorboard:
-        loggers.append(TensorBoardLogger(out, name="log"))
-    callbacks: list[Callback] = [
-        ModelCheckpoint(out, "last", every_n_train_steps=checkpoint_every, enable_version_counter=False)
-    ]
-    if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=20))
-    return lightning.Trainer(
-        max_epochs=-1,
-        max_steps=iterations,
-        accelerator="auto",
-        devices=1,
-        logger=loggers,
-        log_every_n_steps=50,
-        callbacks=callbacks,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-    )

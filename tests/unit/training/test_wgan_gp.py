@@ -195,7 +195,9 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path: Path, monkeypatch:
 
 
 def test_folders_are_not_overwritten_and_not_invented(tmp_path: Path) -> None:
-    with pytest.raises(FileExistsError, match="choose another folder, or resume=True"):
+    (tmp_path / "kept.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="not empty; choose another folder"):
         train_wgan_gp(SwissRoll(), tmp_path, iterations=1, **SMALL)
-    with pytest.raises(FileNotFoundError, match=r"last\.ckpt does not exist; there is nothing to resume"):
+    assert (tmp_path / "kept.txt").read_text() == "mine"
+    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*last\.ckpt"):
         train_wgan_gp(SwissRoll(), tmp_path, iterations=1, resume=True, **SMALL)
