@@ -66,6 +66,35 @@ def test_heun_notices_a_bad_predictor() -> None:
     assert torch.equal(raised.value.state.x, x0)
 
 
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_mala_does_not_reject_an_undefined_proposal(value: float) -> None:
+    """The seventh call is that of the proposal of step 6: state 5 was the last finite one."""
+    error, states = run(BlowsUp(SAMPLE, CALL, -value), "MALA")
+    assert f"sample {SAMPLE} " in str(error)
+    assert error.state.step == len(states) == CALL - 2
+    assert torch.equal(error.state.x, states[-1].x)
+
+
+def test_mala_notices_nan_gradients_at_a_proposal() -> None:
+    """Below 0 the energy is finite and its gradient is not: 0 times the slope of a square root at 0."""
+
+    def kink(x: Tensor) -> Tensor:
+        return (x.square() / 2 + 0 * x.relu().sqrt()).sum(1)
+
+    x0 = torch.ones(20, 1)
+    with pytest.raises(wf.FlowDiverged) as raised:
+        wf.flow(x0, kink, wf.MALA(1.0), steps=1)
+    assert torch.equal(raised.value.state.x, x0)
+
+
+def test_mala_rejects_what_is_outside_the_support() -> None:
+    def half_line(x: Tensor) -> Tensor:
+        return torch.where(x[:, 0] > 0, x[:, 0], math.inf)
+
+    x = wf.flow(torch.full((50, 1), 0.1), half_line, wf.MALA(0.5), steps=20).x
+    assert bool((x > 0).all())
+
+
 def test_positions_that_overflow_are_noticed_while_the_energy_is_finite() -> None:
     """The energy is that of the step's start: finite; the step itself leaves float32."""
     x0 = torch.tensor([[1.0], [3e38]])

@@ -36,7 +36,9 @@ class MALA:
 
     x' ~ q(. | x) = N(x + h v(x), 2 h T I), accepted with probability
     min(1, e^{(E(x) - E(x')) / T} q(x | x') / q(x' | x)).
-    One gradient evaluation a step, and one at the beginning. A proposal of infinite or undefined energy is rejected.
+    One gradient evaluation a step, and one at the beginning. A proposal of energy +inf, outside the support, is
+    rejected. Where the energy or the acceptance of a proposal is undefined, the energy of the new state is NaN, which a
+    flow refuses: a rejection would hide a broken potential.
 
     Args:
         step_size: h, in units of x² per unit of energy; a number or a function of the step.
@@ -92,9 +94,12 @@ class MALA:
             - log_proposal(proposal, state.x, velocity)
         )
         accepted = noise.uniform(energy, stream=1).log() < log_acceptance
+        outside = energy_there == math.inf
+        undefined = (log_acceptance.isnan() | (energy_there == -math.inf)) & ~outside
         take = accepted.reshape(-1, *[1] * (state.x.ndim - 1))
         memory = MALAMemory(
             torch.where(take, velocity_there, velocity), torch.where(accepted, energy_there, energy), accepted
         )
         evaluations = 2 if state.memory is None else 1
+        energy = energy.masked_fill(undefined, math.nan)
         return state.moved(torch.where(take, proposal, state.x), energy, evaluations, memory)

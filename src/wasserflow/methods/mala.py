@@ -44,7 +44,7 @@ def mala(
         The samples and what they cost: one gradient evaluation a proposal and one at the start.
 
     Raises:
-        FlowDiverged: a NaN or infinite energy at the start.
+        FlowDiverged: an infinite energy at the start, or a NaN energy there or at a proposal.
         ValueError: what `wf.refine` refuses, or latents outside the prior's support.
 
     Source: Wang et al. 2021 (REP-GAN), algorithm 1; Roberts & Tweedie 1996.
