@@ -73,19 +73,29 @@ def _changes_in_train_mode(module: nn.Module) -> str | None:
         return None
     if isinstance(module, _BatchNorm) or (isinstance(module, _InstanceNorm) and module.track_running_stats):
         return f"{type(module).__name__} uses and changes batch statistics"
-    if isinstance(module, _DropoutNd) and module.p > 0:
+    # Attention and recurrent layers keep their rate as a number named dropout.
+    rate = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0.0)
+    if isinstance(rate, (int, float)) and rate > 0:
         return f"{type(module).__name__} draws a new mask at every call"
+    if isinstance(module, nn.RReLU) and module.lower < module.upper:
+        return "RReLU draws new slopes at every call"
     hooks = module._forward_pre_hooks.values()
     if isinstance(module, _SpectralNorm) or any(isinstance(hook, _HookedSpectralNorm) for hook in hooks):
         return "spectral norm changes its weights at every call"
     return None
 
 
+def _needs_its_batch(module: nn.Module) -> bool:
+    """Batch norm without running statistics normalises by the batch in every mode."""
+    return isinstance(module, _BatchNorm) and module.running_mean is None
+
+
 def require_eval(modules: list[nn.Module]) -> None:
-    """Refuse modules whose output in train mode would depend on the batch, on chance or on the call before.
+    """Refuse modules whose output, as they are, depends on the batch, on chance or on the call before.
 
     Raises:
-        ValueError: a layer with batch statistics, dropout or spectral norm is in train mode.
+        ValueError: a layer with batch statistics, dropout or spectral norm is in train mode, or a batch norm has no
+            running statistics to use in eval mode.
 
     Example:
         >>> from torch import nn
@@ -95,8 +105,14 @@ def require_eval(modules: list[nn.Module]) -> None:
     for root in modules:
         for name, module in root.named_modules():
             reason = _changes_in_train_mode(module)
+            where = f"layer {name!r} of {type(root).__name__}" if name else type(root).__name__
+            if _needs_its_batch(module):
+                raise ValueError(
+                    f"{where} is a {type(module).__name__} without running statistics: a sample would depend on the "
+                    "others of its batch, also in eval mode; use track_running_stats=True and pass training data "
+                    "through it in train mode, or a norm of one sample (GroupNorm, LayerNorm)"
+                )
             if reason:
-                where = f"layer {name!r} of {type(root).__name__}" if name else type(root).__name__
                 raise ValueError(
                     f"{where} is in train mode, where {reason}; call .eval() on the {type(root).__name__} first"
                 )

@@ -15,6 +15,7 @@ from torch.nn.utils import parametrizations
 import wasserflow as wf
 from calls import arguments, examples, integrators, particles, refinement_methods
 from toys import QuadraticCritic, mlp_critic, mlp_generator
+from wasserflow.freezing import require_eval
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -127,8 +128,10 @@ class Hidden(nn.Module):
 STATISTICS = {
     "batch norm": lambda: nn.BatchNorm1d(2, dtype=torch.float64),
     "dropout": lambda: nn.Dropout(0.5),
+    "dropout of everything": lambda: nn.Dropout(1),
     "instance norm with running statistics": lambda: nn.InstanceNorm1d(2, track_running_stats=True).double(),
     "spectral norm": lambda: parametrizations.spectral_norm(nn.Linear(2, 2, dtype=torch.float64)),
+    "randomised leaky ReLU": nn.RReLU,
     "spectral norm of old": lambda: nn.utils.spectral_norm(nn.Linear(2, 2, dtype=torch.float64)),
 }
 
@@ -147,10 +150,45 @@ def test_module_in_train_mode(name: str, wrap: Callable, where: str, layer: str)
     assert [module.training for module in parts[where].modules()] == before
 
 
-@pytest.mark.parametrize("layer", ["batch norm", "dropout", "spectral norm", "spectral norm of old"])
+@pytest.mark.parametrize(
+    "layer", ["batch norm", "dropout", "randomised leaky ReLU", "spectral norm", "spectral norm of old"]
+)
 def test_same_module_in_evaluation_mode_is_welcome(layer: str) -> None:
     critic = nn.Sequential(STATISTICS[layer](), mlp_critic()).eval()
     assert bool(wf.refine(critic, particles(), steps=2, seed=0).samples.isfinite().all())
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("make", [nn.BatchNorm1d, nn.SyncBatchNorm])
+def test_batch_norm_without_running_statistics_has_no_evaluation_mode(make: Callable, training: bool) -> None:
+    norm = make(2, track_running_stats=False, dtype=torch.float64)
+    critic = nn.Sequential(norm, mlp_critic()).train(training)
+    with refused(ValueError, "'0'", make.__name__, "track_running_stats=True"):
+        wf.refine(critic, particles(), steps=2)
+
+
+def test_instance_norm_without_running_statistics_is_a_matter_of_one_sample() -> None:
+    critic = nn.Sequential(nn.Unflatten(1, (1, 2)), nn.InstanceNorm1d(1), nn.Flatten(), mlp_critic())
+    assert bool(wf.refine(critic, particles(), steps=2, seed=0).samples.isfinite().all())
+
+
+RATES = {
+    "attention": lambda: nn.MultiheadAttention(4, 1, dropout=0.1),
+    "attention of an encoder": lambda: nn.TransformerEncoderLayer(4, 1, 8, dropout=0.1).self_attn,
+    "LSTM": lambda: nn.LSTM(4, 4, num_layers=2, dropout=0.1),
+    "GRU": lambda: nn.GRU(4, 4, num_layers=2, dropout=0.1),
+}
+
+
+@pytest.mark.parametrize("layer", RATES)
+def test_dropout_kept_as_a_number(layer: str) -> None:
+    inner = RATES[layer]()
+    critic = Hidden(nn.Sequential(nn.Linear(2, 1), inner).train())
+    with refused(ValueError, type(inner).__name__, ".eval()"):
+        wf.refine(critic, particles(), steps=2)
+    require_eval([critic.eval()])
+    inner.train().dropout = 0.0
+    require_eval([critic])
 
 
 def test_module_in_train_mode_inside_a_closure() -> None:
