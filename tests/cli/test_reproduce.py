@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -152,10 +152,21 @@ def test_overwrite_forgets_the_earlier_repeats(toy: str, tmp_path: Path, no_figu
 
 
 def test_a_pair_is_trained_first_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> None:
-    small = functools.partial(train_commands.train_wgan_gp, width=8, layers=1, iterations=2, points=2_000)
+    train, asked = train_commands.train_wgan_gp, {}
+
+    def small(out: Path, data: str, **settings: object) -> None:
+        asked.update(settings, data=data)
+        train(out, data, **(settings | {"width": 8, "layers": 1, "iterations": 2, "points": 2_000}))
+
     monkeypatch.setattr(train_commands, "train_wgan_gp", small)
     out = tmp_path / "run"
     run("--train", "--out", out, "--repeats", 1, "--n", 20)
+    # What is trained is what is shipped: the card's command, option by option.
+    words = shlex.split(wf.zoo.card("25gaussians").command)
+    assert words[:3] == ["wasserflow", "train", "wgan-gp"]
+    shipped = dict(zip(words[3::2], words[4::2], strict=True))
+    del shipped["--out"], asked["resume"], asked["progress"]
+    assert shipped == {f"--{name}": str(value) for name, value in asked.items()}
     assert wf.zoo.load(out / "pair" / "model").card.data == "25gaussians"
     assert json.loads((out / "table.json").read_text())["model"] == "trained here"
 

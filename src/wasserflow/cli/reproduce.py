@@ -22,6 +22,8 @@ from wasserflow.reports import RunRecord, prepare_out_dir
 from wasserflow.reports.record import RECORD_NAME
 
 _FIRST_SAMPLES = "samples.npz"
+# The command on the shipped pair's card.
+_SHIPPED_TRAINING: dict[str, Any] = {"width": 256, "penalty": 0.1, "seed": 0}
 
 
 def reproduce_25gaussians(
@@ -46,7 +48,7 @@ def reproduce_25gaussians(
         repeats: How often fresh samples are drawn, refined and measured.
         n: Samples a repeat.
         seed: Each repeat has streams of its own, so the first repeats of a longer run are those of a shorter one.
-        train: Instead of loading --model, train a pair into --out/pair as `wasserflow train wgan-gp` does by default.
+        train: Instead of loading --model, train a pair into --out/pair with the settings of the shipped one.
         resume: Go on with what an interrupted run left in --out.
         overwrite: Replace an earlier run in --out.
         progress: Show progress bars.
@@ -107,7 +109,8 @@ def _trained(folder: Path, progress: bool) -> str:
     from wasserflow.cli.train import train_wgan_gp
 
     if not (folder / "model").is_dir():
-        train_wgan_gp(folder, "25gaussians", resume=(folder / "last.ckpt").is_file(), progress=progress)
+        resume = (folder / "last.ckpt").is_file()
+        train_wgan_gp(folder, "25gaussians", **_SHIPPED_TRAINING, resume=resume, progress=progress)
     return str(folder / "model")
 
 
