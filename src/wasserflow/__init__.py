@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from wasserflow import integrators, methods, potentials, ratios, spaces
+from wasserflow import densities, integrators, methods, potentials, ratios, spaces
+from wasserflow.densities import KernelDensity, KernelRidge, SteinScore, layer_features
 from wasserflow.divergences import KL, Hellinger, JensenShannon, LogD, Pearson, ReverseKL
 from wasserflow.flow import FlowDiverged, flow, iterate
 from wasserflow.integrators import MALA, EulerMaruyama, Heun, Optimizer, State
@@ -26,6 +27,8 @@ __all__ = [
     "Hellinger",
     "Heun",
     "JensenShannon",
+    "KernelDensity",
+    "KernelRidge",
     "LogD",
     "Optimizer",
     "Pearson",
@@ -36,10 +39,13 @@ __all__ = [
     "Refinement",
     "ReverseKL",
     "State",
+    "SteinScore",
     "data",
+    "densities",
     "flow",
     "integrators",
     "iterate",
+    "layer_features",
     "methods",
     "metrics",
     "models",

@@ -1,1 +1,34 @@
-"""Room: densities."""
+"""Log-densities of clouds of features: kernel density, kernel ridge, mollified kernels, Stein scores."""
+
+from wasserflow.densities.bandwidths import Bandwidth, MedianBandwidth, NearestNeighbourBandwidth
+from wasserflow.densities.density import Density, LogDensity
+from wasserflow.densities.features import Features, ReferenceFeatures, feature_rows, flat_features
+from wasserflow.densities.gather import gather_rows
+from wasserflow.densities.kernel_density import KernelDensity
+from wasserflow.densities.kernel_ridge import KernelRidge
+from wasserflow.densities.kernel_sum import KernelSum
+from wasserflow.densities.layer_features import LayerFeatures, layer_features
+from wasserflow.densities.mollifier import mollifier_at, shifted_features
+from wasserflow.densities.stein import SteinField, SteinScore
+
+__all__ = [
+    "Bandwidth",
+    "Density",
+    "Features",
+    "KernelDensity",
+    "KernelRidge",
+    "KernelSum",
+    "LayerFeatures",
+    "LogDensity",
+    "MedianBandwidth",
+    "NearestNeighbourBandwidth",
+    "ReferenceFeatures",
+    "SteinField",
+    "SteinScore",
+    "feature_rows",
+    "flat_features",
+    "gather_rows",
+    "layer_features",
+    "mollifier_at",
+    "shifted_features",
+]
