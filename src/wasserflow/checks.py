@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from jaxtyping import Shaped
 from torch import Tensor
+
+_TOLERANCE = 1e-4
 
 
 def require_particles(x: object) -> None:
@@ -47,3 +50,38 @@ def listed(indices: list[int]) -> str:
     """A few indices, and how many there are."""
     shown = ", ".join(map(str, indices[:8]))
     return f"{shown}, ... ({len(indices)} in all)" if len(indices) > 8 else shown
+
+
+def check_images(images: Shaped[Tensor, "*shape"]) -> None:
+    """Refuse tensors that are not images (batch, 1 or 3 channels, height, width) of floats on [-1, 1].
+
+    Args:
+        images: the tensor to check.
+
+    Raises:
+        TypeError: the tensor is not floating point.
+        ValueError: another shape, NaN, or values outside [-1, 1].
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.checks import check_images
+        >>> check_images(torch.zeros(4, 3, 32, 32))
+    """
+    if not images.is_floating_point():
+        raise TypeError(
+            f"images are {images.dtype}; give floats on [-1, 1]: "
+            "wasserflow.data.images.to_float(images) makes them of 8-bit images"
+        )
+    shape = tuple(images.shape)
+    if images.ndim != 4 or shape[1] not in (1, 3):
+        channels_last = images.ndim == 4 and shape[-1] in (1, 3)
+        mend = "use images.permute(0, 3, 1, 2)" if channels_last else "grey images have 1 channel, colour images 3"
+        raise ValueError(f"images have shape {shape}; it must be (n, 1 or 3, height, width): {mend}")
+    if images.numel() == 0:
+        raise ValueError(f"images have shape {shape}: there are none; give at least one")
+    low, high = (float(bound) for bound in images.detach().aminmax())
+    if not (low >= -1 - _TOLERANCE and high <= 1 + _TOLERANCE):
+        raise ValueError(
+            f"images lie in [{low:.6g}, {high:.6g}]; they must be finite and in [-1, 1]: "
+            "8-bit values are mapped by x / 127.5 - 1, values on [0, 1] by 2 * x - 1"
+        )

@@ -12,7 +12,7 @@ import pytest
 import wasserflow as wf
 from calls import exported
 
-ROOMS = ("spaces", "ratios", "potentials", "integrators", "methods")
+ROOMS = ("spaces", "ratios", "densities", "potentials", "integrators", "methods")
 SINGLE = ("seeds", "divergences", "freezing", "flow")
 
 
@@ -26,6 +26,8 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_examples_run(name: str) -> None:
+    if name.endswith(".clip"):
+        pytest.importorskip("transformers")
     assert doctest.testmod(import_module(name)).failed == 0
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from tqdm import tqdm
 
+from wasserflow.checks import check_images
 from wasserflow.freezing import modules_in, require_eval
 
 FeatureNet = Callable[[Tensor], Tensor]
@@ -17,42 +18,6 @@ FeatureNet = Callable[[Tensor], Tensor]
 
 Images = Shaped[Tensor, "*shape"] | Iterable[Tensor]
 """All images in one tensor, or an iterable of batches such as a `DataLoader`."""
-
-_TOLERANCE = 1e-4
-
-
-def check_images(images: Shaped[Tensor, "*shape"]) -> None:
-    """Refuse tensors that are not images (batch, 1 or 3 channels, height, width) of floats on [-1, 1].
-
-    Args:
-        images: the tensor to check.
-
-    Raises:
-        TypeError: the tensor is not floating point.
-        ValueError: another shape, NaN, or values outside [-1, 1].
-
-    Example:
-        >>> import torch
-        >>> check_images(torch.zeros(4, 3, 32, 32))
-    """
-    if not images.is_floating_point():
-        raise TypeError(
-            f"images are {images.dtype}; give floats on [-1, 1]: "
-            "wasserflow.data.images.to_float(images) makes them of 8-bit images"
-        )
-    shape = tuple(images.shape)
-    if images.ndim != 4 or shape[1] not in (1, 3):
-        channels_last = images.ndim == 4 and shape[-1] in (1, 3)
-        mend = "use images.permute(0, 3, 1, 2)" if channels_last else "grey images have 1 channel, colour images 3"
-        raise ValueError(f"images have shape {shape}; it must be (n, 1 or 3, height, width): {mend}")
-    if images.numel() == 0:
-        raise ValueError(f"images have shape {shape}: there are none; give at least one")
-    low, high = (float(bound) for bound in images.detach().aminmax())
-    if not (low >= -1 - _TOLERANCE and high <= 1 + _TOLERANCE):
-        raise ValueError(
-            f"images lie in [{low:.6g}, {high:.6g}]; they must be finite and in [-1, 1]: "
-            "8-bit values are mapped by x / 127.5 - 1, values on [0, 1] by 2 * x - 1"
-        )
 
 
 def image_batches(images: Images, batch_size: int = 100) -> Iterable[Tensor]:

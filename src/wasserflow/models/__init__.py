@@ -1,8 +1,21 @@
 """Networks, the models that ship, and adapters for those of others."""
 
+from wasserflow.models.adapters.clip import load_clip
+from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.mlp import mlp_critic, mlp_generator
 from wasserflow.models.prepare import prepare
 from wasserflow.models.resnet import SmallResNet
+from wasserflow.models.small_clip import small_clip
 from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
 
-__all__ = ["SNDCGANCritic", "SNDCGANGenerator", "SmallResNet", "mlp_critic", "mlp_generator", "prepare"]
+__all__ = [
+    "ClipEncoder",
+    "SNDCGANCritic",
+    "SNDCGANGenerator",
+    "SmallResNet",
+    "load_clip",
+    "mlp_critic",
+    "mlp_generator",
+    "prepare",
+    "small_clip",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from wasserflow import models, spaces
+from wasserflow.models import adapters
 from wasserflow.spaces import PriorSpace
 
 CARD = "card.json"
@@ -24,7 +25,8 @@ class Recipe:
     """How to build something: the name of a public callable and its arguments.
 
     Args:
-        make: a name of `wasserflow.models` (networks) or `wasserflow.spaces` (priors).
+        make: a name of `wasserflow.models` (networks) or `wasserflow.spaces` (priors); a name of
+            `wasserflow.models.adapters` reads the network from a folder of the library that it comes from.
         arguments: plain JSON values.
     """
 
@@ -101,6 +103,8 @@ class Pretrained:
 def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Module]) -> None:
     """Write a model to a folder of its own: `card.json` and one safetensors file a network.
 
+    A network whose recipe is an adapter writes itself, by its own `save_pretrained`, to a folder of its name.
+
     Args:
         folder: written whole or not at all; it must not exist.
         card: what the model is; its recipes name the same networks.
@@ -129,6 +133,9 @@ def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Mo
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     for name, network in networks.items():
+        if card.networks[name].make in adapters.__all__:
+            network.save_pretrained(unfinished / name)  # type: ignore[operator]
+            continue
         weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
         save_file(weights, unfinished / f"{name}.safetensors")
     (unfinished / CARD).write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -168,16 +175,21 @@ def load_pretrained(folder: str | Path) -> Pretrained:
 
     Raises:
         ValueError: a file is missing, truncated, or does not fit the card; the message names it.
+        ImportError: a network needs an extra that is not installed; the message names it.
     """
     folder = Path(folder)
     card = load_card(folder)
-    networks = {name: _network(folder / f"{name}.safetensors", recipe) for name, recipe in card.networks.items()}
+    networks = {name: _network(folder, name, recipe) for name, recipe in card.networks.items()}
     prior = None if card.prior is None else _build(spaces, card.prior, folder / CARD)
     return Pretrained(card, folder, networks, prior)
 
 
-def _network(path: Path, recipe: Recipe) -> nn.Module:
-    network: nn.Module = _build(models, recipe, path.parent / CARD)
+def _network(folder: Path, name: str, recipe: Recipe) -> nn.Module:
+    if recipe.make in adapters.__all__:
+        read: Callable[..., nn.Module] = getattr(adapters, recipe.make)
+        return read(folder / name, **recipe.arguments)
+    network: nn.Module = _build(models, recipe, folder / CARD)
+    path = folder / f"{name}.safetensors"
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:

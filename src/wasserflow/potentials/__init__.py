@@ -1,5 +1,6 @@
 """What particles lower: energies that add and scale."""
 
+from wasserflow.potentials.clip import ClipLogProbability, ClipSimilarity
 from wasserflow.potentials.divergence import Divergence
 from wasserflow.potentials.gradient import energy_and_gradient
 from wasserflow.potentials.potential import Energy, Potential, WeightedSum
@@ -8,6 +9,8 @@ from wasserflow.potentials.proximal import Proximal
 from wasserflow.potentials.pullback import Pullback
 
 __all__ = [
+    "ClipLogProbability",
+    "ClipSimilarity",
     "Divergence",
     "Energy",
     "GaussianPrior",
