@@ -1,10 +1,12 @@
 """Where particles live: how they are first sampled, where they may go, which directions are tangent."""
 
 from wasserflow.spaces.box import Box
+from wasserflow.spaces.codebook import Codebook
 from wasserflow.spaces.euclidean import Euclidean
+from wasserflow.spaces.held import Held
 from wasserflow.spaces.normal import Normal
 from wasserflow.spaces.product import Product
 from wasserflow.spaces.space import PriorSpace, Space
 from wasserflow.spaces.sphere import NormShells, Sphere
 
-__all__ = ["Box", "Euclidean", "NormShells", "Normal", "PriorSpace", "Product", "Space", "Sphere"]
+__all__ = ["Box", "Codebook", "Euclidean", "Held", "NormShells", "Normal", "PriorSpace", "Product", "Space", "Sphere"]
