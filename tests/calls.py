@@ -18,7 +18,7 @@ from toys import mlp_critic, mlp_generator
 
 BATCH = 5
 # These couple the samples of a batch by design (a constant estimated from them, an interacting group).
-COUPLED = {"gmi"}
+COUPLED = {"gmi", "Interaction"}
 
 
 def exported(room: ModuleType) -> dict[str, Any]:
@@ -31,6 +31,25 @@ def exported(room: ModuleType) -> dict[str, Any]:
         for name, value in sorted(found.items())
         if callable(value) and getattr(value, "__module__", "").startswith("wasserflow.")
     }
+
+
+def gmi(critic: Any, z0: Tensor, generator: Any = None, steps: int = 10, seed: Any = 0, **changes: Any) -> Any:
+    """`wf.methods.gmi` with all three terms, called as the other methods are."""
+    real = particles(z0.dtype if isinstance(z0, Tensor) and z0.is_floating_point() else torch.float64, 7)
+    if isinstance(z0, Tensor) and z0.shape[1:] != (2,):
+        real = torch.randn(7, *z0.shape[1:], dtype=real.dtype, generator=torch.Generator().manual_seed(6))
+    noisy = wf.EulerMaruyama(1.0, temperature=0.01)
+    return wf.methods.gmi(
+        generator,
+        z0,
+        real=real,
+        log_likelihood=critic,
+        weights=(0.1, 0.1, 0.1),
+        integrator=noisy,
+        steps=steps,
+        seed=seed,
+        **changes,
+    )
 
 
 def particles(dtype: torch.dtype = torch.float64, n: int = BATCH) -> Tensor:
@@ -57,8 +76,13 @@ def examples(dtype: torch.dtype = torch.float64, n: int = BATCH) -> dict[str, An
         "make": partial(torch.optim.Adam, lr=0.05),
         "terms": ((1.0, wf.Divergence(wf.KL(), critic)), (0.5, wf.GaussianPrior())),
         "integrator": wf.EulerMaruyama(0.05, 0.1),
+        "features": critic,
+        "density": wf.KernelDensity(),
     }
 
+
+# Methods whose arguments have other names than the rest's.
+ADAPTED = {"gmi": gmi}
 
 # Optional parameters given all the same: fewer steps, and constants which would couple the batch if estimated.
 CHEAP = {"steps": 4, "lipschitz": 1.0}
@@ -83,7 +107,7 @@ def arguments(call: Callable, values: dict[str, Any]) -> dict[str, Any]:
 def refinement_methods() -> dict[str, Callable]:
     """Methods which move given particles."""
     return {
-        name: call
+        name: ADAPTED.get(name, call)
         for name, call in exported(wf.methods).items()
         if inspect.isroutine(call) and {"x0", "z0"} & set(inspect.signature(call).parameters)
     }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import wasserflow as wf
-from calls import BATCH, divergences, particles, potentials
+from calls import BATCH, COUPLED, divergences, particles, potentials
 
 POTENTIALS = potentials()
 DIVERGENCES = divergences()
@@ -29,7 +29,7 @@ def test_potential_is_one_number_a_sample(name: str, dtype: torch.dtype) -> None
     assert energy.dtype == dtype
 
 
-@pytest.mark.parametrize("name", [name for name in POTENTIALS if name != "Proximal"])
+@pytest.mark.parametrize("name", [name for name in POTENTIALS if name not in COUPLED | {"Proximal"}])
 def test_potential_of_one_sample_is_its_potential_in_the_batch(name: str) -> None:
     """Proximal has an anchor for each sample and is tested below."""
     x = particles()
@@ -38,7 +38,7 @@ def test_potential_of_one_sample_is_its_potential_in_the_batch(name: str) -> Non
         torch.testing.assert_close(POTENTIALS[name](x[i : i + 1])[0], together[i], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", POTENTIALS)
+@pytest.mark.parametrize("name", [name for name in POTENTIALS if name not in COUPLED])
 def test_potential_gradient_is_that_of_its_values(name: str) -> None:
     """Central differences: a detached term or a swapped sample shows."""
     x = particles().requires_grad_()

@@ -2,12 +2,11 @@
 
 from wasserflow.densities.bandwidths import Bandwidth, MedianBandwidth, NearestNeighbourBandwidth
 from wasserflow.densities.density import Density, LogDensity
-from wasserflow.densities.features import Features, ReferenceFeatures, feature_rows, flat_features
-from wasserflow.densities.gather import gather_rows
+from wasserflow.densities.features import Features, ReferenceFeatures, feature_rows
 from wasserflow.densities.kernel_density import KernelDensity
 from wasserflow.densities.kernel_ridge import KernelRidge
 from wasserflow.densities.kernel_sum import KernelSum
-from wasserflow.densities.layer_features import LayerFeatures, layer_features
+from wasserflow.densities.layer_features import layer_features
 from wasserflow.densities.mollifier import mollifier_at, shifted_features
 from wasserflow.densities.stein import SteinField, SteinScore
 
@@ -18,7 +17,6 @@ __all__ = [
     "KernelDensity",
     "KernelRidge",
     "KernelSum",
-    "LayerFeatures",
     "LogDensity",
     "MedianBandwidth",
     "NearestNeighbourBandwidth",
@@ -26,8 +24,6 @@ __all__ = [
     "SteinField",
     "SteinScore",
     "feature_rows",
-    "flat_features",
-    "gather_rows",
     "layer_features",
     "mollifier_at",
     "shifted_features",

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from wasserflow.densities.log_sum import kernel_log_sum
-
-FLOOR = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
 class KernelSum:
     """log Σ_j w_j k(x, y_j), k(a, b) = exp(-‖a - b‖² / bandwidth²), or the mean of that over several draws of the y_j.
 
-    Weights may be negative, and so may their sum be. The logarithm is then that of max(Σ w k, 0.01 Σ |w| k): where the
-    signed sum is less than a hundredth of its absolute one it is mostly cancellation, and the gradient is that of the
-    absolute sum, which is finite and points to the references everywhere.
+    See `kernel_log_sum` for sums that negative weights leave without a logarithm.
 
     Args:
         references: (draws, n, dim) features of the references; several draws for a mollified kernel.
@@ -52,20 +46,4 @@ class KernelSum:
         """
         if own is not None and self.terms is not None:
             own = self.terms[own]
-        positive = self._log_sum(features, own, self.weights > 0, self.weights)
-        if bool((self.weights >= 0).all()):
-            return positive
-        negative = self._log_sum(features, own, self.weights < 0, -self.weights)
-        signed = ((positive - negative) / 2).tanh()  # (P - N) / (P + N)
-        return torch.logaddexp(positive, negative) + signed.clamp(min=FLOOR).log()
-
-    def _log_sum(self, features: Tensor, own: Tensor | None, kept: Tensor, weights: Tensor) -> Tensor:
-        log_weights = weights[kept].log() - math.log(len(self.references))
-        if own is not None:
-            # Its number among the references that are kept, or -1 where it is not one of them.
-            own = torch.where((own >= 0) & kept[own], kept.cumsum(dim=0)[own] - 1, -1)
-        whole = bool(kept.all())  # then nothing is copied
-        draws = [
-            kernel_log_sum(features, y if whole else y[kept], log_weights, self.bandwidth, own) for y in self.references
-        ]
-        return draws[0] if len(draws) == 1 else torch.stack(draws).logsumexp(dim=0)
+        return kernel_log_sum(features, self.references, self.weights, self.bandwidth, own)

@@ -75,6 +75,12 @@ class SteinField:
         scores: (n, dim) scores at the references.
         bandwidth: length in feature space.
         ridge: η.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> field = wf.SteinScore(bandwidth=1.0).fit(torch.tensor([[-1.0], [1.0]]))
+        >>> field(torch.tensor([[0.5]])), bool(field.score(torch.tensor([[1.0]])) < 0)
+        (tensor([0.]), True)
     """
 
     references: Float[Tensor, "n dim"]

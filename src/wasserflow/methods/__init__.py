@@ -3,7 +3,8 @@
 from wasserflow.methods.ddls import ddls
 from wasserflow.methods.dgflow import refine
 from wasserflow.methods.dot import dot
+from wasserflow.methods.gmi import gmi
 from wasserflow.methods.mala import mala
 from wasserflow.methods.refinement import Refinement
 
-__all__ = ["Refinement", "ddls", "dot", "mala", "refine"]
+__all__ = ["Refinement", "ddls", "dot", "gmi", "mala", "refine"]

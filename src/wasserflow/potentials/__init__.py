@@ -3,6 +3,7 @@
 from wasserflow.potentials.clip import ClipLogProbability, ClipSimilarity
 from wasserflow.potentials.divergence import Divergence
 from wasserflow.potentials.gradient import energy_and_gradient
+from wasserflow.potentials.interaction import Interaction
 from wasserflow.potentials.potential import Energy, Potential, WeightedSum
 from wasserflow.potentials.prior import GaussianPrior, Prior
 from wasserflow.potentials.proximal import Proximal
@@ -14,6 +15,7 @@ __all__ = [
     "Divergence",
     "Energy",
     "GaussianPrior",
+    "Interaction",
     "Potential",
     "Prior",
     "Proximal",

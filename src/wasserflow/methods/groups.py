@@ -1,0 +1,153 @@
+"""Particles that interact, in groups, under a potential that changes from step to step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from numbers import Real
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from wasserflow.checks import require_particles
+from wasserflow.densities import (
+    Density,
+    Features,
+    LogDensity,
+    ReferenceFeatures,
+    feature_rows,
+    mollifier_at,
+    shifted_features,
+)
+from wasserflow.densities.gather import gather_rows
+from wasserflow.flow import Watch, flow
+from wasserflow.integrators import Integrator, State
+from wasserflow.methods.refinement import Generator, Refinement, refinement
+from wasserflow.potentials import Energy
+from wasserflow.seeds import Noise, Seed, sample_seeds
+from wasserflow.spaces import Space
+
+EnergyAt = Callable[[int, Tensor], Energy]
+"""From a step (0, 1, ...) and the seeds of a group to the potential that moves the group at that step."""
+
+
+def grouped_flow(
+    x0: Float[Tensor, "batch *event"],
+    energy_at: EnergyAt,
+    integrator: Integrator,
+    generator: Generator | None,
+    steps: int,
+    batch_size: int,
+    seed: Seed,
+    space: Space | None,
+    watch: Watch | None,
+    across_processes: bool = False,
+) -> Refinement:
+    """Run one flow after another over groups of particles, as equal as can be, of at most batch_size each.
+
+    Raises:
+        ValueError: batch_size below 1, or processes with different numbers of groups, which would wait for ever.
+    """
+    require_particles(x0)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size!r}; it is the size of an interacting group: give an int above 0")
+    count = math.ceil(len(x0) / batch_size)
+    if across_processes:
+        counts = gather_rows(torch.full((1, 1), float(count), device=x0.device))[0].flatten().int().tolist()
+        if set(counts) != {count}:
+            raise ValueError(f"the processes have {counts} groups; give each the same number, by batch_size")
+    seeds = sample_seeds(seed, len(x0)).to(x0.device)
+    groups = zip(x0.tensor_split(count), seeds.tensor_split(count), strict=True)
+    parts = [_flow(x, energy_at, integrator, steps, space, own, watch) for x, own in groups]
+    results = [refinement(state, generator) for state in parts]
+    return Refinement(
+        torch.cat([part.samples for part in results]),
+        torch.cat([part.particles for part in results]),
+        torch.cat([part.steps for part in results]),
+        sum(part.evaluations for part in results),
+    )
+
+
+def _flow(
+    x0: Tensor,
+    energy_at: EnergyAt,
+    integrator: Integrator,
+    steps: int,
+    space: Space | None,
+    seeds: Int64[Tensor, " batch"],
+    watch: Watch | None,
+) -> State:
+    current = [energy_at(0, seeds)]
+
+    def energy(x: Tensor) -> Tensor:
+        return current[0](x)
+
+    def advance(state: State) -> None:
+        if watch is not None:
+            watch(state)
+        if state.step < steps:
+            current[0] = energy_at(state.step, seeds)
+
+    return flow(x0, energy, integrator, steps, space, seeds, advance)
+
+
+def require_weights(weights: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Refuse anything but three finite numbers.
+
+    Raises:
+        ValueError: another count, or NaN or infinite numbers.
+        TypeError: not a sequence of numbers.
+    """
+    if not isinstance(weights, (tuple, list)) or any(not isinstance(w, Real) or isinstance(w, bool) for w in weights):
+        raise TypeError(f"weights is {weights!r}; give three numbers, of log q, log p and log p(c | x)")
+    if len(weights) != 3 or not all(math.isfinite(w) for w in weights):
+        raise ValueError(f"weights is {weights!r}; give three finite numbers, of log q, log p and log p(c | x)")
+    return weights
+
+
+def real_log_density(
+    features: Features | None,
+    real: Tensor | ReferenceFeatures | None,
+    density: Density,
+    like: Float[Tensor, "batch *event"],
+    seed: int = 0,
+) -> Callable[[int], LogDensity | None]:
+    """log p of real samples at each step, computed once for each standard deviation of a mollifier.
+
+    Args:
+        features: φ, maps (batch, *event) to (batch, ...).
+        real: (n, *event) samples, or their features, or None for no log p.
+        density: the estimator.
+        like: the particles, whose device and dtype the samples must have.
+        seed: of the shifts of a mollified kernel.
+
+    Raises:
+        ValueError: another device or dtype, or a mollified kernel of samples of which only the features are known.
+    """
+    if real is None:
+        return lambda step: None
+    values = real.values if isinstance(real, ReferenceFeatures) else real
+    if values.device != like.device or values.dtype != like.dtype:
+        raise ValueError(
+            f"real is {values.dtype} on {values.device} but the particles are {like.dtype} on {like.device}; "
+            "convert one with .to()"
+        )
+
+    @lru_cache(maxsize=1)
+    def plain() -> Tensor:
+        return real.values if isinstance(real, ReferenceFeatures) else feature_rows(features, real)
+
+    @lru_cache(maxsize=1)
+    def fitted(scale: float) -> LogDensity:
+        if scale == 0:
+            return density.fit(plain())
+        if isinstance(real, ReferenceFeatures):
+            raise ValueError(
+                f"mollifier is {scale} and real are features; its kernel shifts samples: give those as real"
+            )
+        noise = Noise(sample_seeds(seed, len(real)).to(real.device))
+        return density.fit(plain(), shifted_features(features, real, scale, density.draws, noise))
+
+    return lambda step: fitted(mollifier_at(density.mollifier, step))
