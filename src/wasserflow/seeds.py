@@ -96,6 +96,9 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
 class Noise:
     """The random numbers of a batch of samples at one step of a flow.
 
+    The draws of one stream are made of the same bits: `normal`, `uniform` and `integers` of one stream depend on each
+    other, and a second draw repeats the first. Give every draw of a step a stream of its own.
+
     Args:
         seeds: (batch,) int64, one seed a sample, on the device of the particles.
         step: the step of the flow; every step has fresh numbers.
@@ -104,8 +107,9 @@ class Noise:
         >>> import torch, wasserflow as wf
         >>> from wasserflow.seeds import Noise
         >>> noise = Noise(wf.sample_seeds(0, 4), step=3)
-        >>> noise.normal(torch.empty(4, 2)).shape
-        torch.Size([4, 2])
+        >>> kick, chance = noise.normal(torch.empty(4, 2)), noise.uniform(torch.empty(4), stream=1)
+        >>> kick.shape, chance.shape
+        (torch.Size([4, 2]), torch.Size([4]))
     """
 
     seeds: Int64[Tensor, " batch"]

@@ -91,6 +91,13 @@ def test_normal_and_uniform_of_one_step_can_be_used_together() -> None:
     assert_uncorrelated(normal(stream=0), uniform(stream=1) - 0.5)
 
 
+def test_draws_of_one_stream_share_their_bits() -> None:
+    """As documented: a draw on the stream of another is a function of it, which is why MALA uses two."""
+    like = torch.empty(1000, 1, dtype=torch.float64)
+    angle = torch.tensor(2 * math.pi, dtype=torch.float64) * uniform(like=like)
+    assert torch.equal(normal(like=like) > 0, angle.cos() > 0)
+
+
 def test_sum_of_many_steps_grows_like_a_random_walk() -> None:
     walk = sum(normal(step=step, like=torch.empty(20_000, 2).double()) for step in range(50))
     assert abs(float(walk.var()) / 50 - 1) < 5 * math.sqrt(2 / 40_000)
