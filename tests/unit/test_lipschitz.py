@@ -24,6 +24,22 @@ def test_mean_of_maxima() -> None:
     assert abs(sum(estimates) / 300 - 10 * chance) < 5 * spread
 
 
+def test_estimate_on_one_set_is_that_on_fresh_pairs() -> None:
+    """Published: both ends of every pair are fresh samples. Pairs of one large set must have the same mean and spread,
+    and a mean over more trials a smaller spread."""
+    x = torch.randn(5_000, 2, dtype=torch.float64)
+    kinks = torch.randn(2, 20, dtype=torch.float64)
+    critic = lambda x: (4 * x @ kinks).sin().sum(1)  # noqa: E731
+    a, b = torch.randn(2, 200 * 1_000, 2, dtype=torch.float64)
+    slopes = (critic(a) - critic(b)).abs() / (a - b).norm(dim=1)
+    fresh = slopes.reshape(200, 10, 100).amax(dim=2).mean(dim=1)
+    ours = torch.tensor([lipschitz_constant(critic, x, seed) for seed in range(200)])
+    assert abs(float(ours.mean() - fresh.mean())) < 5 * float(fresh.std()) * math.sqrt(2 / 200)
+    assert 0.7 < float(ours.std() / fresh.std()) < 1.4
+    steadier = torch.tensor([lipschitz_constant(critic, x, seed, trials=40) for seed in range(100)])
+    assert 0.35 < float(steadier.std() / ours.std()) < 0.7
+
+
 def test_slopes_are_measured_in_the_norm_of_the_whole_event() -> None:
     x = torch.randn(50, 3, 4, 4, dtype=torch.float64)
     direction = torch.randn(3, 4, 4, dtype=torch.float64)

@@ -39,7 +39,8 @@ def dot(
         critic: log p_data - log p_model; maps samples to (batch,) or (batch, 1).
         x0: (batch, *event) samples, or (batch, *latent) latents where a generator is given.
         generator: maps latents to samples; None transports in data space.
-        lipschitz: K; None estimates it on pairs of x0, and then samples depend on their batch.
+        lipschitz: K, larger moves less; None estimates it on pairs of x0, and then samples depend on their batch and,
+            by several percent of K, on the pairs (see `lipschitz_constant`). Give a number to compare runs.
         lr: Adam's learning rate, in units of x.
         betas: Adam's decay rates.
         steps: how many updates, at least 1.

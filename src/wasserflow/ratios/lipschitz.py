@@ -25,6 +25,11 @@ def lipschitz_constant(
 
     K = mean_t max_i |d(a_ti) - d(b_ti)| / ‖a_ti - b_ti‖.
 
+    With the published 100 pairs and 10 trials this is itself random: on the shipped 25gaussians pair it is 1.88 with a
+    standard deviation of 0.14 from seed to seed, about the same on fresh pairs as on pairs of one set, and DOT there
+    leaves 84 % of high quality at K = 1.5, 64 % at 2 and 47 % at 2.5. So compare runs of DOT at one given K; more
+    `trials` steady the estimate, more `pairs` raise it.
+
     Args:
         function: maps (batch, *event) to (batch,).
         x: (batch, *event) points to pair, at least 2 different ones.
