@@ -52,6 +52,18 @@ def gmi(critic: Any, z0: Tensor, generator: Any = None, steps: int = 10, seed: A
     )
 
 
+def vq_inference(critic: Any, z0: Tensor, generator: Any = None, steps: int = 10, seed: Any = 0, **changes: Any) -> Any:
+    """The warm-up of `wf.methods.vq_inference`, called as the other methods are: its fine-tune ends at codes."""
+    channels = z0.shape[1] if isinstance(z0, Tensor) and z0.ndim > 1 else 2
+    dtype = z0.dtype if isinstance(z0, Tensor) and z0.is_floating_point() else torch.float64
+    codes = torch.randn(7, channels, dtype=dtype, generator=torch.Generator().manual_seed(7))
+    options = {"codebook": wf.spaces.Codebook(codes), "penalty": 0.5, "steps_per_code": 0}
+    noisy = wf.EulerMaruyama(0.05, temperature=0.1)
+    return wf.methods.vq_inference(
+        generator, z0, log_likelihood=critic, integrator=noisy, steps=steps, seed=seed, **(options | changes)
+    )
+
+
 def particles(dtype: torch.dtype = torch.float64, n: int = BATCH) -> Tensor:
     return torch.randn(n, 2, dtype=dtype, generator=torch.Generator().manual_seed(5))
 
@@ -76,13 +88,14 @@ def examples(dtype: torch.dtype = torch.float64, n: int = BATCH) -> dict[str, An
         "make": partial(torch.optim.Adam, lr=0.05),
         "terms": ((1.0, wf.Divergence(wf.KL(), critic)), (0.5, wf.GaussianPrior())),
         "integrator": wf.EulerMaruyama(0.05, 0.1),
+        "codebook": wf.spaces.Codebook(particles(dtype, 7) + 0.2),
         "features": critic,
         "density": wf.KernelDensity(),
     }
 
 
 # Methods whose arguments have other names than the rest's.
-ADAPTED = {"gmi": gmi}
+ADAPTED = {"gmi": gmi, "vq_inference": vq_inference}
 
 # Optional parameters given all the same: fewer steps, and constants which would couple the batch if estimated.
 CHEAP = {"steps": 4, "lipschitz": 1.0}

@@ -153,7 +153,8 @@ def test_zero_dimensional_events_and_images(name: str) -> None:
     """Any event shape: numbers, vectors, images."""
     values = arguments(REFINERS[name], examples())
     key = "x0" if "x0" in values else "z0"
-    for shape in ((), (3,), (2, 4, 4)):
+    # Codes are vectors, so their latents have an axis at least.
+    for shape in ((3,), (2, 4, 4)) if name == "vq_inference" else ((), (3,), (2, 4, 4)):
         x = torch.randn(BATCH, *shape, dtype=torch.float64)
         changes = {key: x, "generator": None, "critic": lambda x: -x.reshape(len(x), -1).square().sum(1)}
         if "prior" in values:

@@ -1,6 +1,8 @@
 """What particles lower: energies that add and scale."""
 
+from wasserflow.potentials.classifier import ClassLogProbability
 from wasserflow.potentials.clip import ClipLogProbability, ClipSimilarity
+from wasserflow.potentials.codebook import CodebookPenalty
 from wasserflow.potentials.divergence import Divergence
 from wasserflow.potentials.gradient import energy_and_gradient
 from wasserflow.potentials.interaction import Interaction
@@ -10,8 +12,10 @@ from wasserflow.potentials.proximal import Proximal
 from wasserflow.potentials.pullback import Pullback
 
 __all__ = [
+    "ClassLogProbability",
     "ClipLogProbability",
     "ClipSimilarity",
+    "CodebookPenalty",
     "Divergence",
     "Energy",
     "GaussianPrior",
