@@ -24,13 +24,14 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     """
     train: dict[str, Any] = {"_help": "Train a model, which --model of the other commands then accepts."}
     if "train" in words:
-        from wasserflow.cli.train import train_classifier, train_critic, train_sndcgan, train_wgan_gp
+        from wasserflow.cli.train import train_classifier, train_clip, train_critic, train_sndcgan, train_wgan_gp
 
         train |= {
             "wgan-gp": train_wgan_gp,
             "sndcgan": train_sndcgan,
             "critic": train_critic,
             "classifier": train_classifier,
+            "clip": train_clip,
         }
     reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
     if "reproduce" in words:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from torch import nn
 
 from wasserflow.cli.measures import POINTS
+from wasserflow.data.captions import captions
 from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float
 from wasserflow.metrics import extract_features
 from wasserflow.models import zoo
@@ -19,6 +20,8 @@ from wasserflow.models.pretrained import Card, Recipe, save_pretrained
 from wasserflow.models.sndcgan import SNDCGANCritic
 from wasserflow.training.adversarial_losses import HINGE, NON_SATURATING
 from wasserflow.training.classifier import train_classifier as fit_classifier
+from wasserflow.training.clip import train_clip as fit_clip
+from wasserflow.training.clip import zero_shot_accuracy
 from wasserflow.training.critic import refit_critic
 from wasserflow.training.sndcgan import train_sndcgan as fit_sndcgan
 from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
@@ -161,6 +164,32 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -
         networks={"model": Recipe("SmallResNet", {"classes": classes, "image_channels": channels})},
         trained={"model": network},
         metrics={"test accuracy, %": round(100 * measured, 2)},
+    )
+
+
+def train_clip(out: Path, data: Literal["cifar10"] = "cifar10", **settings: Any) -> None:
+    """Train a small CLIP model on images captioned by their class, and measure its zero-shot accuracy.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The labelled images: `train` is learnt from, `validation` and `test` are measured.
+        settings: Of the trainer.
+    """
+    train, held_out, test = (_images(data, split) for split in ("train", "validation", "test"))
+    encoder = fit_clip(train, held_out, captions(), out, **settings)
+    metrics = {}
+    for name, images in (("validation", held_out), ("test", test)):
+        accuracy = zero_shot_accuracy(encoder, captions(), images)
+        metrics[f"zero-shot accuracy, {name}, %"] = round(100 * accuracy, 2)
+    print(json.dumps(metrics, indent=2))
+    _save(
+        out,
+        summary=f"small CLIP model of captioned {data} images",
+        data=data,
+        training=_told(settings),
+        networks={"model": Recipe("load_clip")},
+        trained={"model": encoder},
+        metrics=metrics,
     )
 
 
