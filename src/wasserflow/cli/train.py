@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_flo
 from wasserflow.metrics import extract_features
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Card, Recipe, save_pretrained
+from wasserflow.models.resnet import SmallResNet
+from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.sndcgan import SNDCGANCritic
 from wasserflow.training.adversarial_losses import HINGE, NON_SATURATING
 from wasserflow.training.classifier import train_classifier as fit_classifier
@@ -24,6 +26,8 @@ from wasserflow.training.clip import train_clip as fit_clip
 from wasserflow.training.clip import zero_shot_accuracy
 from wasserflow.training.critic import refit_critic
 from wasserflow.training.sndcgan import train_sndcgan as fit_sndcgan
+from wasserflow.training.vq import measure_vq
+from wasserflow.training.vq import train_vq as fit_vq
 from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
 
 ToyName = Literal["25gaussians", "swissroll"]
@@ -108,7 +112,12 @@ def train_sndcgan(
 
 
 def train_critic(
-    out: Path, model: str, data: ImagesName = "cifar10", critic_channels: int | None = None, **settings: Any
+    out: Path,
+    model: str,
+    data: ImagesName = "cifar10",
+    critic_channels: int | None = None,
+    backbone: str | None = None,
+    **settings: Any,
 ) -> None:
     """Refit a critic to a generator that stands still, and report how good a log-ratio it is.
 
@@ -117,14 +126,23 @@ def train_critic(
         model: The pair, a shipped model or a folder.
         data: The real images: `train` is learnt from, `validation` measures.
         critic_channels: Begin with a new SN-DCGAN critic of this width; with the pair's own critic if left out.
+        backbone: Begin with a new critic on the frozen features of this classifier, a shipped model or a folder.
         settings: Of the trainer.
     """
+    if critic_channels is not None and backbone is not None:
+        raise ValueError(
+            f"critic_channels is {critic_channels} and backbone is {backbone}; give only one of them"
+        )
     pair = zoo.load(model)
     train, held_out = _images(data, "train").images, _images(data, "validation").images
     critic, recipe = pair.critic, pair.card.networks["critic"]
     if critic_channels is not None:
         sizes = {"channels": critic_channels, "image_size": train.shape[-1], "image_channels": train.shape[1]}
         critic, recipe = SNDCGANCritic(**sizes), Recipe("SNDCGANCritic", sizes)
+    if backbone is not None:
+        critic = ResNetCritic.on(_classifier(backbone))
+        sizes = {"widths": list(critic.widths), "image_channels": critic.image_channels}
+        recipe = Recipe("ResNetCritic", sizes)
     assert pair.prior is not None
     refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, **settings)
     assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
@@ -155,13 +173,17 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -
     logits = extract_features(network, map(to_float, test.images.split(500)))
     measured = float((logits.argmax(dim=1) == test.labels).double().mean())
     print(f"accuracy on the {len(test)} test images: {100 * measured:.2f} %")
-    classes, channels = int(train.labels.max()) + 1, train.images.shape[1]
+    sizes = {
+        "classes": int(train.labels.max()) + 1,
+        "widths": list(network.widths),
+        "image_channels": network.image_channels,
+    }
     _save(
         out,
         summary=f"residual classifier of {data}; its features measure images",
         data=data,
         training=_told(settings),
-        networks={"model": Recipe("SmallResNet", {"classes": classes, "image_channels": channels})},
+        networks={"model": Recipe("SmallResNet", sizes)},
         trained={"model": network},
         metrics={"test accuracy, %": round(100 * measured, 2)},
     )
@@ -193,8 +215,52 @@ def train_clip(out: Path, data: Literal["cifar10"] = "cifar10", **settings: Any)
     )
 
 
+def train_vq(
+    out: Path,
+    data: ImagesName = "cifar10",
+    codes: int = 512,
+    latent_channels: int = 4,
+    widths: Sequence[int] = (16, 32, 64),
+    **settings: Any,
+) -> None:
+    """Train a vector-quantised autoencoder (a `diffusers.VQModel`) of images, and report how it uses its codes.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The images: `train` is learnt from, `validation` measures.
+        codes: Vectors in the codebook.
+        latent_channels: Length of a code.
+        widths: Channels at each resolution; each resolution after the first is half the one before.
+        settings: Of the trainer.
+    """
+    train, held_out = _images(data, "train").images, _images(data, "validation").images
+    sizes: dict[str, Any] = {"codes": codes, "latent_channels": latent_channels, "widths": list(widths)}
+    autoencoder = fit_vq(train, held_out, out, **sizes, **settings)
+    metrics = measure_vq(autoencoder.network, held_out)
+    print(json.dumps(metrics, indent=2))
+    shape = {"image_size": train.shape[-1], "image_channels": train.shape[1]}
+    _save(
+        out,
+        summary=f"vector-quantised autoencoder of {data}: {codes} codes of length {latent_channels}",
+        data=data,
+        training=_told(settings),
+        networks={"model": Recipe("vq_autoencoder", {**sizes, **shape})},
+        trained={"model": autoencoder.network},
+        metrics={f"{name}, validation": round(value, 4) for name, value in metrics.items()},
+    )
+
+
 def _images(data: ImagesName, split: Split) -> LabelledImages:
     return cifar10(split) if data == "cifar10" else mnist(split)
+
+
+def _classifier(name: str) -> SmallResNet:
+    model = zoo.load(name).model
+    if not isinstance(model, SmallResNet):
+        raise ValueError(
+            f"backbone is {name}, a {type(model).__name__}; give a SmallResNet, such as cifar10-resnet"
+        )
+    return model
 
 
 def _told(settings: Mapping[str, Any], **more: Any) -> str:

@@ -5,17 +5,22 @@ from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.mlp import mlp_critic, mlp_generator
 from wasserflow.models.prepare import prepare
 from wasserflow.models.resnet import SmallResNet
+from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.small_clip import small_clip
 from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
+from wasserflow.models.vq import VQDecoder, vq_autoencoder
 
 __all__ = [
     "ClipEncoder",
+    "ResNetCritic",
     "SNDCGANCritic",
     "SNDCGANGenerator",
     "SmallResNet",
+    "VQDecoder",
     "load_clip",
     "mlp_critic",
     "mlp_generator",
     "prepare",
     "small_clip",
+    "vq_autoencoder",
 ]

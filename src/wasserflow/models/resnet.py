@@ -70,6 +70,7 @@ class SmallResNet(nn.Module):
         self, classes: int = 10, *, widths: Sequence[int] = (32, 64, 128, 192), image_channels: int = 3
     ) -> None:
         super().__init__()
+        self.widths, self.image_channels = tuple(widths), image_channels
         layers: list[nn.Module] = [
             nn.Conv2d(image_channels, widths[0], 3, 1, 1, bias=False),
             nn.BatchNorm2d(widths[0]),

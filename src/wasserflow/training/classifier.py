@@ -15,6 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.models.resnet import SmallResNet
+from wasserflow.training.attack import projected_gradient_attack
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run_folder, fit_run
@@ -32,10 +33,14 @@ class ImageClassifier(lightning.LightningModule):
         label_smoothing: probability spread evenly over the classes.
         padding: largest random shift in pixels.
         flips: mirror half of the training images.
+        radius: of the ball around each image within which the network is to be right, in units of the range [-1, 1],
+            L2 over all pixels; 0 for ordinary training. The gradients of a robust network look like the class.
+        attack_steps: gradient steps that look for the worst point of the ball.
         seed: seeds the random changes; a resumed run repeats an uninterrupted one.
 
     Source:
-        Smith and Topin, Super-convergence, 2018 (the cycle); Szegedy et al., CVPR 2016, section 7 (smoothing).
+        Smith and Topin, Super-convergence, 2018 (the cycle); Szegedy et al., CVPR 2016, section 7 (smoothing);
+        Madry et al., ICLR 2018, eq. 2.1 (robust training).
     """
 
     def __init__(
@@ -49,10 +54,13 @@ class ImageClassifier(lightning.LightningModule):
         label_smoothing: float = 0.1,
         padding: int = 4,
         flips: bool = True,
+        radius: float = 0.0,
+        attack_steps: int = 2,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
+        self.radius, self.attack_steps = radius, attack_steps
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.label_smoothing = label_smoothing
         self.padding, self.flips, self.seed = padding, flips, seed
@@ -78,10 +86,18 @@ class ImageClassifier(lightning.LightningModule):
         stream = step_stream(self.seed, self.global_step, self.global_rank)
         images = crop(to_float(images), self.padding, stream)
         images = flip(images, stream) if self.flips else images
+        images = self._attacked(images, labels, stream) if self.radius else images
         logits = self.network(images.contiguous(memory_format=torch.channels_last)).float()
         loss = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         self.log("loss", loss, prog_bar=True)
         return loss
+
+    def _attacked(self, images: Tensor, labels: Tensor, stream: torch.Generator) -> Tensor:
+        # In evaluation mode, or the attack's images would enter the running statistics of the batch norms.
+        self.network.eval()
+        moved = projected_gradient_attack(self.network, images, labels, self.radius, self.attack_steps, stream)
+        self.network.train()
+        return moved
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Count the right answers."""
@@ -99,6 +115,9 @@ def train_classifier(
     batch_size: int = 128,
     lr: float = 0.2,
     flips: bool = True,
+    widths: Sequence[int] = (32, 64, 128, 192),
+    radius: float = 0.0,
+    attack_steps: int = 2,
     precision: str = "32-true",
     accelerator: str = "auto",
     seed: int = 0,
@@ -118,6 +137,9 @@ def train_classifier(
         batch_size: images in a batch.
         lr: the highest learning rate of the cycle.
         flips: mirror half of the training images; digits, say, must not be.
+        widths: channels of the network at each resolution.
+        radius: of robust training; see `ImageClassifier`.
+        attack_steps: of robust training.
         precision: of the network, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
         accelerator: where to train, in Lightning's words.
         seed: seeds weights, batches and random changes.
@@ -136,8 +158,10 @@ def train_classifier(
     # Initial weights come from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = SmallResNet(classes, image_channels=train.images.shape[1])
-    classifier = ImageClassifier(network, classes, lr=lr, flips=flips, seed=seed)
+        network = SmallResNet(classes, widths=widths, image_channels=train.images.shape[1])
+    classifier = ImageClassifier(
+        network, classes, lr=lr, flips=flips, radius=radius, attack_steps=attack_steps, seed=seed
+    )
     a_pass = len(train) // batch_size
     best = ModelCheckpoint(out, "best", monitor="validation_accuracy", mode="max", enable_version_counter=False)
     data = ValidatedIterationData(

@@ -88,7 +88,7 @@ class CriticFit(lightning.LightningModule):
     `r1` · mean(‖∇critic(real)‖²)/2 + `r2` · mean(‖∇critic(fake)‖²)/2. Its moving average is `.average.module`.
 
     Args:
-        critic: maps images to logits (batch,); trained in place.
+        critic: maps images to logits (batch,); its parameters that require a gradient are trained in place.
         generator: maps latents to images on [-1, 1]; in evaluation mode, never changed.
         prior: the space which latents are drawn from.
         lr: learning rate of Adam.
@@ -102,7 +102,7 @@ class CriticFit(lightning.LightningModule):
         seed: seeds latents, flips and noise; a resumed run repeats an uninterrupted one.
 
     Raises:
-        ValueError: the generator is in training mode.
+        ValueError: the generator is in training mode, or no parameter of the critic requires a gradient.
     """
 
     def __init__(
@@ -124,6 +124,8 @@ class CriticFit(lightning.LightningModule):
         super().__init__()
         if generator.training:
             raise ValueError("the generator is in training mode, where it depends on its batch; call .eval() first")
+        if not any(parameter.requires_grad for parameter in critic.parameters()):
+            raise ValueError("no parameter of the critic requires a gradient; call .requires_grad_(True) on some")
         self.critic, self.generator, self.prior = critic, generator, prior
         self.average = moving_average(critic, decay)
         self.lr, self.betas = lr, betas
@@ -133,7 +135,7 @@ class CriticFit(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Give the critic an Adam."""
-        return torch.optim.Adam(self.critic.parameters(), lr=self.lr, betas=self.betas)
+        return torch.optim.Adam([p for p in self.critic.parameters() if p.requires_grad], lr=self.lr, betas=self.betas)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss on a batch of real images and as many generated ones."""
@@ -199,7 +201,8 @@ def refit_critic(
     before and after on the validation images and as many fresh samples.
 
     Args:
-        critic: where to start from: the generator's own critic, or a new one of any width; not changed.
+        critic: where to start from: the generator's own critic, or a new one of any kind; not changed. Of the copy,
+            what requires a gradient is trained.
         generator: maps latents to images on [-1, 1]; in evaluation mode; not changed.
         prior: the space which latents are drawn from.
         images: real images to learn from.
@@ -226,14 +229,14 @@ def refit_critic(
         The averaged critic, in evaluation mode, its spectral norms settled.
 
     Raises:
-        ValueError: the generator is in training mode.
+        ValueError: the generator is in training mode, or no parameter of the critic requires a gradient.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
     check_run_folder(out, resume)
     frozen = deepcopy(generator).requires_grad_(False)
     fit = CriticFit(
-        deepcopy(critic).train().requires_grad_(True),
+        deepcopy(critic).train(),
         frozen,
         prior,
         lr=lr,

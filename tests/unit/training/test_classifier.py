@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wasserflow.data.images import LabelledImages, to_float
+from wasserflow.training.attack import projected_gradient_attack
 from wasserflow.training.classifier import train_classifier
 
 
@@ -27,3 +28,14 @@ def test_a_classifier_learns(tmp_path: Path) -> None:
     assert {"best.ckpt", "last.ckpt", "log"} <= {p.name for p in (tmp_path / "run").iterdir()}
     with pytest.raises(FileExistsError):
         train_classifier(train, held_out, tmp_path / "run", epochs=2, **options)
+
+
+def test_robust_training_resists_what_ordinary_training_does_not(tmp_path: Path) -> None:
+    train, held_out = stripes(256), stripes(100)
+    options = {"batch_size": 32, "lr": 0.05, "epochs": 4, "widths": (8, 16), "progress": False, "accelerator": "cpu"}
+    left: dict[float, float] = {}
+    for radius in (0.0, 3.0):
+        network = train_classifier(train, held_out, tmp_path / str(radius), radius=radius, **options)
+        x = projected_gradient_attack(network, to_float(held_out.images), held_out.labels, radius=2.0, steps=10)
+        left[radius] = (network(x).argmax(1) == held_out.labels).float().mean().item()
+    assert left[3.0] > left[0.0] + 0.2

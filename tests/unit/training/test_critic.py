@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from wasserflow.data.images import to_uint8
+from wasserflow.models import ResNetCritic
 from wasserflow.models.sndcgan import SNDCGANCritic
 from wasserflow.spaces import Normal
 from wasserflow.training.critic import CriticFit, assess_critic, refit_critic
@@ -116,3 +117,12 @@ def test_a_resumed_refit_repeats_an_uninterrupted_one(tmp_path: Path) -> None:
 def test_a_generator_in_training_mode_is_refused() -> None:
     with pytest.raises(ValueError, match=r"training mode.*call \.eval\(\)"):
         CriticFit(LinearCritic(), Brightness(0.0), Normal(1))
+
+
+def test_what_requires_no_gradient_is_not_trained(tmp_path: Path) -> None:
+    critic = ResNetCritic(widths=(4, 6), image_channels=1)
+    fitted = refit(tmp_path / "run", critic, 2, lr=0.1, decay=0.5)
+    changed = {name for name, value in fitted.state_dict().items() if not torch.equal(value, critic.state_dict()[name])}
+    assert changed == {name for name, _ in critic.named_parameters() if name.startswith("head")}
+    with pytest.raises(ValueError, match=r"no parameter of the critic requires a gradient.*requires_grad_"):
+        CriticFit(critic.requires_grad_(False), Brightness(0.0).eval(), Normal(1))
