@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
@@ -46,7 +47,9 @@ def require_references(features: Shaped[Tensor, "*shape"], shifted: Shaped[Tenso
         raise TypeError(f"the reference features are {features.dtype}; give floating-point features")
     if features.ndim != 2 or len(features) < 2 or features.shape[1] == 0:
         raise ValueError(f"the reference features have shape {tuple(features.shape)}; give (n, dim), n at least 2")
-    bad = (~features.isfinite().all(dim=1)).nonzero().flatten()
+    # Block by block: isfinite makes a copy of what it is given.
+    finite = [rows.isfinite().all(dim=1) for rows in features.split(1024)]
+    bad = (~torch.cat(finite)).nonzero().flatten()
     if len(bad):
         raise ValueError(f"reference {int(bad[0])} has NaN or infinite features; leave it out")
     if shifted is not None and (shifted.ndim != 3 or shifted.shape[1:] != features.shape or len(shifted) == 0):

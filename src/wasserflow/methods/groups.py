@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Real
 
@@ -70,6 +71,17 @@ def grouped_flow(
     )
 
 
+@dataclass(eq=False)
+class _Stepwise:
+    """The potential of the present step; the modules of all of them are found in what `energy_at` closes over."""
+
+    energy_at: EnergyAt
+    current: Energy
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.current(x)
+
+
 def _flow(
     x0: Tensor,
     energy_at: EnergyAt,
@@ -79,16 +91,13 @@ def _flow(
     seeds: Int64[Tensor, " batch"],
     watch: Watch | None,
 ) -> State:
-    current = [energy_at(0, seeds)]
-
-    def energy(x: Tensor) -> Tensor:
-        return current[0](x)
+    energy = _Stepwise(energy_at, energy_at(0, seeds))
 
     def advance(state: State) -> None:
         if watch is not None:
             watch(state)
         if state.step < steps:
-            current[0] = energy_at(state.step, seeds)
+            energy.current = energy_at(state.step, seeds)
 
     return flow(x0, energy, integrator, steps, space, seeds, advance)
 
@@ -126,6 +135,7 @@ def real_log_density(
     Raises:
         ValueError: another device or dtype, or a mollified kernel of samples of which only the features are known.
     """
+    require_particles(like)
     if real is None:
         return lambda step: None
     values = real.values if isinstance(real, ReferenceFeatures) else real
