@@ -13,14 +13,14 @@ from torch import nn
 
 from wasserflow.cli.measures import POINTS
 from wasserflow.data.captions import captions
-from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float
-from wasserflow.metrics import extract_features
+from wasserflow.data.images import LabelledImages, Split, cifar10, mnist
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Card, Recipe, save_pretrained
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.sndcgan import SNDCGANCritic
 from wasserflow.training.adversarial_losses import HINGE, NON_SATURATING
+from wasserflow.training.attack import robust_accuracy
 from wasserflow.training.classifier import train_classifier as fit_classifier
 from wasserflow.training.clip import train_clip as fit_clip
 from wasserflow.training.clip import zero_shot_accuracy
@@ -130,9 +130,7 @@ def train_critic(
         settings: Of the trainer.
     """
     if critic_channels is not None and backbone is not None:
-        raise ValueError(
-            f"critic_channels is {critic_channels} and backbone is {backbone}; give only one of them"
-        )
+        raise ValueError(f"critic_channels is {critic_channels} and backbone is {backbone}; give only one of them")
     pair = zoo.load(model)
     train, held_out = _images(data, "train").images, _images(data, "validation").images
     critic, recipe = pair.critic, pair.card.networks["critic"]
@@ -141,8 +139,7 @@ def train_critic(
         critic, recipe = SNDCGANCritic(**sizes), Recipe("SNDCGANCritic", sizes)
     if backbone is not None:
         critic = ResNetCritic.on(_classifier(backbone))
-        sizes = {"widths": list(critic.widths), "image_channels": critic.image_channels}
-        recipe = Recipe("ResNetCritic", sizes)
+        recipe = Recipe("ResNetCritic", {"widths": critic.widths, "image_channels": critic.image_channels})
     assert pair.prior is not None
     refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, **settings)
     assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
@@ -170,9 +167,12 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -
     """
     train, held_out, test = (_images(data, split) for split in ("train", "validation", "test"))
     network = fit_classifier(train, held_out, out, **settings)
-    logits = extract_features(network, map(to_float, test.images.split(500)))
-    measured = float((logits.argmax(dim=1) == test.labels).double().mean())
-    print(f"accuracy on the {len(test)} test images: {100 * measured:.2f} %")
+    metrics = {"test accuracy, %": robust_accuracy(network, test.images, test.labels, radius=0, steps=1)}
+    if settings.get("radius"):
+        name = f"test accuracy, %, under 10-step attacks of radius {settings['radius']} on [-1, 1]"
+        metrics[name] = robust_accuracy(network, test.images, test.labels, settings["radius"])
+    metrics = {name: round(100 * value, 2) for name, value in metrics.items()}
+    print(json.dumps(metrics, indent=2))
     sizes = {
         "classes": int(train.labels.max()) + 1,
         "widths": list(network.widths),
@@ -185,7 +185,7 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -
         training=_told(settings),
         networks={"model": Recipe("SmallResNet", sizes)},
         trained={"model": network},
-        metrics={"test accuracy, %": round(100 * measured, 2)},
+        metrics=metrics,
     )
 
 
@@ -257,9 +257,7 @@ def _images(data: ImagesName, split: Split) -> LabelledImages:
 def _classifier(name: str) -> SmallResNet:
     model = zoo.load(name).model
     if not isinstance(model, SmallResNet):
-        raise ValueError(
-            f"backbone is {name}, a {type(model).__name__}; give a SmallResNet, such as cifar10-resnet"
-        )
+        raise ValueError(f"backbone is {name}, a {type(model).__name__}; give a SmallResNet, such as cifar10-resnet")
     return model
 
 
