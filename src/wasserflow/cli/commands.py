@@ -36,6 +36,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
     if "reproduce" in words:
         from wasserflow.cli.reproduce import reproduce_25gaussians
+        from wasserflow.cli.reproduce_text import reproduce_text_guidance
 
-        reproduce |= {"25gaussians": reproduce_25gaussians}
+        reproduce |= {"25gaussians": reproduce_25gaussians, "text-guidance": reproduce_text_guidance}
     return {"zoo": zoo, "demo": demo, "refine": refine, "evaluate": evaluate, "train": train, "reproduce": reproduce}
