@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from wasserflow.densities.distances import squared_distances
 
-ROWS, COLUMNS = 1024, 4096  # a block of kernel values is 16 MB in single precision
+ROWS, COLUMNS = 1024, 1024  # a block of references with 4,096 features is 16 MB in single precision
 FLOOR = 1e-2
 
 
