@@ -24,7 +24,14 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     """
     train: dict[str, Any] = {"_help": "Train a model, which --model of the other commands then accepts."}
     if "train" in words:
-        from wasserflow.cli.train import train_classifier, train_clip, train_critic, train_sndcgan, train_wgan_gp
+        from wasserflow.cli.train import (
+            train_classifier,
+            train_clip,
+            train_critic,
+            train_sndcgan,
+            train_vq,
+            train_wgan_gp,
+        )
 
         train |= {
             "wgan-gp": train_wgan_gp,
@@ -32,11 +39,17 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "critic": train_critic,
             "classifier": train_classifier,
             "clip": train_clip,
+            "vq": train_vq,
         }
     reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
     if "reproduce" in words:
         from wasserflow.cli.reproduce import reproduce_25gaussians
         from wasserflow.cli.reproduce_text import reproduce_text_guidance
+        from wasserflow.cli.reproduce_vq import reproduce_vq
 
-        reproduce |= {"25gaussians": reproduce_25gaussians, "text-guidance": reproduce_text_guidance}
+        reproduce |= {
+            "25gaussians": reproduce_25gaussians,
+            "text-guidance": reproduce_text_guidance,
+            "vq": reproduce_vq,
+        }
     return {"zoo": zoo, "demo": demo, "refine": refine, "evaluate": evaluate, "train": train, "reproduce": reproduce}
