@@ -46,7 +46,7 @@ class ClipSimilarity(nn.Module):
 
     Example:
         >>> import torch, wasserflow as wf
-        >>> clip = wf.models.small_clip(["a", "photo", "of", "cat", "dog"]).eval()
+        >>> clip = wf.zoo.load("cifar10-clip").model
         >>> wf.potentials.ClipSimilarity(clip, ["a photo of a dog"])(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2])
     """
@@ -83,7 +83,7 @@ class ClipLogProbability(nn.Module):
 
     Example:
         >>> import torch, wasserflow as wf
-        >>> clip = wf.models.small_clip(["a", "photo", "of", "cat", "dog"]).eval()
+        >>> clip = wf.zoo.load("cifar10-clip").model
         >>> dog = wf.potentials.ClipLogProbability(clip, "a photo of a dog", against=["a photo of a cat"])
         >>> bool((dog(torch.zeros(2, 3, 32, 32)) < 0).all())
         True

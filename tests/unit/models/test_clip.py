@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+import wasserflow as wf
+from wasserflow.data.captions import captions
 from wasserflow.data.images import LabelledImages, cifar10, to_float
 from wasserflow.models import ClipEncoder, load_clip, small_clip
 from wasserflow.models.clip import CLIP_MEAN, CLIP_STD
+from wasserflow.training.clip import zero_shot_accuracy
 
 transformers = pytest.importorskip("transformers")
 
@@ -164,3 +167,15 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="visual_projection"):
         load_clip(tmp_path)
+
+
+def test_the_shipped_model_names_what_it_sees(data_dir: Path) -> None:
+    """Its card says 57.5 % of all 5,000; the first 500 are within three standard deviations of that."""
+    encoder = wf.zoo.load("cifar10-clip").model
+    assert encoder.clip.config.model_type == "clip"
+    accuracy = 100 * zero_shot_accuracy(encoder, captions(), cifar10("validation")[:500])
+    assert accuracy == pytest.approx(57.5, abs=6.6)
+    folder = wf.zoo.folder_of("cifar10-clip")
+    assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < 4e6
+    dog, ship = encoder.text_features(["a photo of a dog", "a photo of a ship"])
+    assert dog @ ship < 0.9
