@@ -60,6 +60,7 @@ def refined(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
     parser.add_argument("--model", default="cifar10-sndcgan")
+    parser.add_argument("--critic", default="critic", help="which network of the model is the critic")
     parser.add_argument("--features", default="cifar10-resnet")
     parser.add_argument("--n", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1_000, help="not one of the seeds that results are reported for")
@@ -73,7 +74,7 @@ def main() -> None:
     warnings.simplefilter("ignore", UserWarning)  # every row has the same n, and only ratios are read
 
     pair, net = zoo.load(options.model), ClassifierFeatures(zoo.load(options.features).model)
-    generator, critic = wf.prepare(pair.generator, pair.critic)
+    generator, critic = wf.prepare(pair.generator, pair.networks[options.critic])
     validation = FeatureMoments.of(extract_features(net, map(to_float, cifar10("validation").images.split(BATCH))))
 
     def distance(images: Sequence[Tensor]) -> float:
@@ -84,7 +85,7 @@ def main() -> None:
     latents = [pair.prior.sample(len(part), part) for part in seeds]
     with torch.no_grad():
         base = distance([generator(z) for z in latents])
-    print(f"{options.model}: Fréchet distance {base:.4f} before, {options.n} samples of seed {options.seed} against")
+    print(f"{options.model}, {options.critic}: Fréchet distance {base:.4f} before, {options.n} samples of seed {options.seed} against")
     print(f"{validation.count} validation images, features {options.features}; change in % after so many steps:")
     grid = itertools.product(options.spaces, options.divergences, options.step_sizes, options.temperatures)
     results = []
