@@ -38,7 +38,21 @@ def tiny(tmp_path: Path) -> str:
 
 def test_stages_numbers_and_files(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
-    run("--model", tiny, "--out", out, "--start", "random", "--asked", "ship", "--seed", 5, *WORDS)
+    run(
+        "--model",
+        tiny,
+        "--out",
+        out,
+        "--start",
+        "random",
+        "--guide",
+        "cifar10-resnet",
+        "--asked",
+        "ship",
+        "--seed",
+        5,
+        *WORDS,
+    )
     table = json.loads((out / "table.json").read_text())
     rows = {row["stage"]: row for row in table["rows"]}
     vq = wf.zoo.load(tiny).model
@@ -76,11 +90,11 @@ def test_start_is_test_images_of_other_classes(tiny: str, tmp_path: Path, monkey
 
     monkeypatch.setattr(reproduce_vq, "cifar10", cifar10)
     monkeypatch.setattr(reproduce_vq, "side_by_side", lambda grids, names: grids[0])
-    run("--model", tiny, "--out", tmp_path / "run", "--asked", "dog", *WORDS)
+    run("--model", tiny, "--out", tmp_path / "run", "--guide", "cifar10-resnet", "--asked", "dog", *WORDS)
     assert asked == ["test"]
     vq = wf.zoo.load(tiny).model
     with torch.no_grad():
-        decoded = vq(wf.data.images.to_float(images[[1, 3]])).sample
+        decoded = vq(wf.data.images.to_float(images[[1, 3]])).sample.clamp(-1, 1)
     expected = wf.reports.image_grid(decoded, columns=2)
     assert Image.open(tmp_path / "run" / "stages.png").tobytes() == expected.tobytes()
 

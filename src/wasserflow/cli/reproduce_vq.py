@@ -31,15 +31,15 @@ CLASSES: tuple[ClassName, ...] = (
 def reproduce_vq(
     out: Path = Path("runs/reproduce-vq"),
     model: str = "cifar10-vq",
-    guide: str = "cifar10-resnet",
+    guide: str = "cifar10-clip",
     judge: str = "cifar10-resnet",
     asked: ClassName = "dog",
     start: StartName = "encoded",
     n: int = 8,
-    step_size: float = 0.02,
-    penalty: float = 10.0,
+    step_size: float = 0.5,
+    penalty: float = 0.3,
     steps: int = 40,
-    steps_per_code: int = 3,
+    steps_per_code: int = 2,
     seed: int = 0,
     overwrite: bool = False,
     progress: bool = True,
@@ -52,8 +52,8 @@ def reproduce_vq(
     Args:
         out: A new folder for the results.
         model: The autoencoder: a shipped model, or a folder that `wasserflow train vq` wrote.
-        guide: What gives log p(asked | image): a classifier, or a CLIP model, which is given "a photo of ..." with
-            the other classes as rivals.
+        guide: What gives log p(asked | image): a CLIP model, which is given "a photo of ..." with the other classes as
+            rivals, or a classifier.
         judge: The classifier that names the class of the results. Where it is also the guide, it is no witness.
         asked: The class to be made.
         start: Test images of other classes, or random codes.
@@ -168,9 +168,9 @@ def _row(
     codebook: Codebook,
     label: int,
 ) -> dict[str, Any]:
-    """Measure a stage; a judge sees what would be stored, images on [-1, 1]."""
+    """Measure a stage."""
     images = decoder(z)
-    named = classifier(images.clamp(-1, 1)).argmax(dim=1)
+    named = classifier(images).argmax(dim=1)
     return {
         "stage": name,
         "distance_to_codebook": float(codebook.distance(z).mean()),

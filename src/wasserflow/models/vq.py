@@ -61,6 +61,8 @@ def vq_autoencoder(
 class VQDecoder(nn.Module):
     """The decoder of a `diffusers.VQModel` on latents as they are, so that gradients reach vectors between the codes.
 
+    What lies outside [-1, 1] is clipped, as it is in a stored image, and gets no gradient.
+
     Args:
         vq: the autoencoder; shared, not copied.
 
@@ -77,5 +79,5 @@ class VQDecoder(nn.Module):
         self.training = vq.training
 
     def forward(self, z: Float[Tensor, "batch latent rows columns"]) -> Float[Tensor, "batch channels height width"]:
-        """Decode (batch, latent, rows, columns) vectors to images on about [-1, 1], without quantising them."""
-        return self.vq.decode(z, force_not_quantize=True).sample
+        """Decode (batch, latent, rows, columns) vectors to images on [-1, 1], without quantising them."""
+        return self.vq.decode(z, force_not_quantize=True).sample.clamp(-1, 1)

@@ -29,7 +29,7 @@ def test_codes_and_nearest_codes_are_the_model_s_own() -> None:
     assert torch.equal(codebook.nearest(z).flatten(), indices)
     torch.testing.assert_close(codebook.quantise(z), quantised.detach())
     drawn = codebook.sample(2, seed=0)
-    torch.testing.assert_close(vq.decode(drawn).sample, wf.models.VQDecoder(vq)(drawn))
+    torch.testing.assert_close(vq.decode(drawn).sample.clamp(-1, 1), wf.models.VQDecoder(vq)(drawn))
 
 
 def test_decoder_does_not_quantise_and_passes_the_gradient() -> None:
@@ -38,7 +38,7 @@ def test_decoder_does_not_quantise_and_passes_the_gradient() -> None:
     assert not decoder.training
     images = decoder(z)
     assert images.shape == (2, 3, 8, 8)
-    assert not torch.equal(images, vq.decode(z).sample)
+    assert not torch.equal(images, vq.decode(z).sample.clamp(-1, 1))
     (gradient,) = torch.autograd.grad(images.square().sum(), z)
     assert bool((gradient != 0).all())
 
@@ -54,9 +54,18 @@ def test_inference_moves_latents_to_codes_that_the_likelihood_prefers_and_leaves
     )
     assert bool((codebook.distance(r.particles) == 0).all())
     assert bool((bright(r.samples) > bright(decoder(z0))).all())
-    torch.testing.assert_close(r.samples, vq.decode(r.particles).sample)
+    torch.testing.assert_close(r.samples, vq.decode(r.particles).sample.clamp(-1, 1))
     assert all(torch.equal(value, before[name]) for name, value in vq.state_dict().items())
     assert all(p.grad is None and p.requires_grad for p in vq.parameters())
+
+
+def test_decoded_images_are_clipped_to_their_range() -> None:
+    vq = autoencoder()
+    with torch.no_grad():
+        vq.decoder.conv_out.bias.copy_(torch.tensor([5.0, -5.0, 0.0]))
+        images = wf.models.VQDecoder(vq)(torch.randn(2, 4, 4, 4))
+    assert images[:, 0].unique().tolist() == [1.0]
+    assert images[:, 1].unique().tolist() == [-1.0]
 
 
 def test_shape_follows_the_widths() -> None:
