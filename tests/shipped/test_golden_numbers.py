@@ -1,0 +1,81 @@
+"""One number of each shipped model, so that neither weights nor what reads them can change unseen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import wasserflow as wf
+from wasserflow.cli.measures import ClassifierFeatures
+from wasserflow.data.captions import captions
+from wasserflow.data.images import LabelledImages, cifar10, to_float, to_uint8
+from wasserflow.data.toy import Gaussians25
+from wasserflow.metrics import FeatureMoments, extract_features, frechet_distance, load_reference
+from wasserflow.metrics.toy import high_quality_fraction
+from wasserflow.models import zoo
+from wasserflow.training.attack import robust_accuracy
+
+
+def some_test_images(n: int) -> LabelledImages:
+    test = cifar10("test")
+    return LabelledImages(test.images[:n], test.labels[:n])
+
+
+def test_25gaussians() -> None:
+    pair = zoo.load("25gaussians")
+    latents = pair.prior.sample(2_000, seed=0)
+    with torch.no_grad():
+        before = pair.generator(latents)
+    after = wf.refine(pair.critic, before, integrator=wf.EulerMaruyama(0.01, 0.01), steps=100, seed=0).samples
+    means = Gaussians25().means
+    assert high_quality_fraction(before, means, Gaussians25().std) == pytest.approx(0.375, abs=0.03)
+    assert high_quality_fraction(after, means, Gaussians25().std) == pytest.approx(0.970, abs=0.015)
+
+
+def test_cifar10_sndcgan() -> None:
+    # 300 samples and 5 steps: far fewer than README's, so another distance, but as telling.
+    pair, net = zoo.load("cifar10-sndcgan"), zoo.load("cifar10-resnet")
+    reference = load_reference(net.folder / "reference-cifar10.safetensors").moments
+    features = ClassifierFeatures(net.model)
+    generator, critic = wf.prepare(pair.generator, pair.critic)
+    latents = pair.prior.sample(300, seed=0)
+    r = wf.refine(critic, latents, generator, integrator=wf.EulerMaruyama(0.1), steps=5, seed=0)
+    with torch.no_grad():
+        images = generator(latents), r.samples
+
+    def distance(x: torch.Tensor) -> float:
+        return frechet_distance(
+            FeatureMoments.of(extract_features(features, map(to_float, to_uint8(x).split(100)))), reference
+        )
+
+    before, after = map(distance, images)
+    assert before == pytest.approx(1.36, abs=0.05)
+    assert after / before == pytest.approx(0.60, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracy", "attacked"), [("cifar10-resnet", 0.8675, 0.12), ("cifar10-robust", 0.7101, 0.5363)]
+)
+def test_classifiers(data_dir: Path, name: str, accuracy: float, attacked: float) -> None:
+    test, network = some_test_images(500), zoo.load(name).model
+    assert robust_accuracy(network, test.images, test.labels, radius=0, steps=1) == pytest.approx(accuracy, abs=0.05)
+    some = test.images[:200], test.labels[:200]
+    assert robust_accuracy(network, *some, radius=1.0, steps=5) == pytest.approx(attacked, abs=0.1)
+
+
+def test_cifar10_clip(data_dir: Path) -> None:
+    pytest.importorskip("transformers")
+    from wasserflow.training.clip import zero_shot_accuracy
+
+    encoder = zoo.load("cifar10-clip").model
+    assert zero_shot_accuracy(encoder, captions(), some_test_images(500)) == pytest.approx(0.569, abs=0.06)
+
+
+def test_cifar10_vq(data_dir: Path) -> None:
+    pytest.importorskip("diffusers")
+    from wasserflow.training.vq import measure_vq
+
+    measured = measure_vq(zoo.load("cifar10-vq").model, some_test_images(500).images)
+    assert measured["mean squared error"] == pytest.approx(0.0216, rel=0.1)
