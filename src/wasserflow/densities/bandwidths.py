@@ -24,8 +24,8 @@ class MedianBandwidth:
     """sqrt(factor x the median squared distance between references); of 500 evenly spaced ones where there are more.
 
     Args:
-        factor: on the squared distance. The default was chosen by measurement, for densities that leave each
-            particle's own kernel out; 1 is the usual median heuristic.
+        factor: on the squared distance. The default suits densities that leave each particle's own kernel out;
+            1 is the usual median heuristic.
 
     Raises:
         ValueError: a factor that is not positive.
