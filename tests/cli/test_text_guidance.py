@@ -46,14 +46,14 @@ def test_table_and_pictures(words: list[str], tmp_path: Path, capsys: pytest.Cap
     spent = 0
     for prompt in list(table["rows"])[:2]:
         rows = table["rows"][prompt]
-        assert rows["with λ1"]["steps"] == 4
+        assert rows["with repulsion"]["steps"] == 4
         spent += 12 * (4 + rows["CLIP alone"]["steps"])
         assert (out / f"{prompt.replace(' ', '-')}.png").read_bytes()[:4] == b"\x89PNG"
     assert record["evaluations"] == spent
     first, second = (table["rows"][prompt]["CLIP alone"]["coverage"] for prompt in list(table["rows"])[:2])
     assert table["rows"]["mean"]["CLIP alone"]["coverage"] == pytest.approx((first + second) / 2)
     said = capsys.readouterr().out
-    assert "with λ1" in said
+    assert "with repulsion" in said
     assert "seed 0" in said
 
 
@@ -62,8 +62,9 @@ def steering(repulsion: float = 0.5, steps: int = 4) -> text_guidance.TextSteeri
     torch.manual_seed(1)
     generator = nn.Sequential(nn.Linear(4, 3 * 32 * 32), nn.Unflatten(1, (3, 32, 32)), nn.Tanh()).eval()
     nn.init.normal_(generator[0].weight, std=0.5)
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 8), nn.ReLU(), nn.Linear(8, 1)).eval()
     card = Card("tiny", "untrained", "none", "none", "none", {})
-    pair = Pretrained(card, Path(), {"generator": generator}, wf.spaces.Normal(4))
+    pair = Pretrained(card, Path(), {"generator": generator, "critic": critic}, wf.spaces.Normal(4))
     clip = small_clip({word for own in captions() for text in own for word in text.split()}, 32, 16, 16).eval()
     guidance = text_guidance.Guidance(likelihood=3.0, repulsion=repulsion, steps=steps)
     return text_guidance.TextSteering(pair, clip, guidance, n=12, seed=3)
@@ -79,25 +80,27 @@ def test_rows_are_gmi_and_stop_at_the_same_likelihood() -> None:
     latents = wf.spaces.Normal(4).sample(12, 3)
 
     def flow(weights: tuple[float, float, float], steps: int) -> Tensor:
-        options = {"features": steered.clip, "log_likelihood": likelihood, "batch_size": 12, "density": density}
+        options = {"features": steered.features, "log_likelihood": likelihood, "batch_size": 12, "density": density}
         return wf.methods.gmi(steered.generator, latents, weights=weights, steps=steps, **options).samples
 
     torch.testing.assert_close(samples["no guidance"], steered.generator(latents))
-    torch.testing.assert_close(samples["with λ1"], flow((0.5, 0.0, 3.0), steps["with λ1"]))
+    torch.testing.assert_close(samples["with repulsion"], flow((0.5, 0.0, 3.0), steps["with repulsion"]))
     torch.testing.assert_close(samples["CLIP alone"], flow((0.0, 0.0, 3.0), steps["CLIP alone"]))
     reached = {row: likelihood(images).mean().item() for row, images in samples.items()}
-    assert reached["with λ1"] > reached["no guidance"]
-    assert steered.scores(samples["with λ1"], 1)["log_probability"] == pytest.approx(reached["with λ1"], abs=1e-5)
+    assert reached["with repulsion"] > reached["no guidance"]
+    assert steered.scores(samples["with repulsion"], 1)["log_probability"] == pytest.approx(
+        reached["with repulsion"], abs=1e-5
+    )
     # Closer than a step further or a step less.
-    gap = abs(reached["CLIP alone"] - reached["with λ1"])
+    gap = abs(reached["CLIP alone"] - reached["with repulsion"])
     for other in {steps["CLIP alone"] - 1, steps["CLIP alone"] + 1} - {0, 13}:
-        assert abs(likelihood(flow((0.0, 0.0, 3.0), other)).mean().item() - reached["with λ1"]) >= gap
+        assert abs(likelihood(flow((0.0, 0.0, 3.0), other)).mean().item() - reached["with repulsion"]) >= gap
 
 
 def test_without_repulsion_both_flows_are_the_same() -> None:
     samples, steps = steering(repulsion=0.0, steps=3).samples(2)
     assert steps["CLIP alone"] == 3
-    torch.testing.assert_close(samples["CLIP alone"], samples["with λ1"])
+    torch.testing.assert_close(samples["CLIP alone"], samples["with repulsion"])
 
 
 def test_the_judge_counts_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +125,10 @@ def test_the_judge_counts_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) ->
     assert measured["asked_percent"] == 75.0
     # 12 of the 28 pairs are at distance 1, the others at 0.
     assert measured["pairwise_distance"] == pytest.approx(12 / 28)
+    assert measured["asked_distance"] == 0.0
+    images[0, 1] = 1.0
+    # 5 of the 15 pairs of the asked class are now at distance 1.
+    assert judge(images, 1)["asked_distance"] == pytest.approx(1 / 3)
     own = to_float(real.images[real.labels == 1])
     assert judge(own, 1)["coverage"] == 1.0
 

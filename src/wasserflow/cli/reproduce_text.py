@@ -1,4 +1,4 @@
-"""`wasserflow reproduce text-guidance`: what λ1 does to images that a text steers."""
+"""`wasserflow reproduce text-guidance`: what repulsion does to images that a text steers."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def reproduce_text_guidance(
     judge: str = "cifar10-resnet",
     labels: Sequence[int] = (1, 4, 8),
     n: int = 200,
-    steps: int = 20,
+    steps: int = 6,
     likelihood: float = 0.5,
-    repulsion: float = 0.5,
+    repulsion: float = 1.0,
     seed: int = 0,
     overwrite: bool = False,
     progress: bool = True,
 ) -> None:
-    """Steer an unconditional GAN by text, by CLIP alone and with λ1, and compare at the same log p(c|x).
+    """Steer an unconditional GAN by text, by CLIP alone and with repulsion (λ1), and compare at the same log p(c|x).
 
     Leaves table.json, run.json and a picture for each prompt in --out.
 
@@ -53,7 +53,7 @@ def reproduce_text_guidance(
         judge: The classifier of CIFAR-10 that measures.
         labels: The classes of CIFAR-10 that the prompts ask for, 0 (airplane) to 9 (truck).
         n: Samples a prompt and row.
-        steps: Of the flow with λ1; the flow of CLIP alone stops where its mean log p(c|x) is closest.
+        steps: Of the flow with repulsion; the flow of CLIP alone stops where its mean log p(c|x) is closest.
         likelihood: λ3, with the step size in it.
         repulsion: λ1, with the step size in it.
         seed: Draws the latents, the same for every prompt and row.
@@ -86,7 +86,7 @@ def reproduce_text_guidance(
     print(printed(table))
     print(
         f"{n} samples a row from the same latents, seed {seed}; log p(c|x) by {clip}, which steered; CLIP score: 100 "
-        f"times the mean cosine; asked class and distance of pairs by {judge}, which did not steer; coverage of "
+        f"times the mean cosine; asked class and mean distance of pairs by {judge}, which did not steer; coverage of "
         f"{REFERENCES} test images of the class"
     )
     print("open " + ", ".join(map(str, pictures)))

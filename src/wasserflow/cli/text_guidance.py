@@ -12,7 +12,7 @@ from torch import Tensor
 from wasserflow.cli.measures import ClassifierFeatures
 from wasserflow.data.captions import CIFAR10_NAMES
 from wasserflow.data.images import cifar10, to_float
-from wasserflow.densities import KernelDensity, MedianBandwidth
+from wasserflow.densities import KernelDensity, MedianBandwidth, layer_features
 from wasserflow.divergences import KL
 from wasserflow.flow import iterate
 from wasserflow.integrators import EulerMaruyama
@@ -23,14 +23,15 @@ from wasserflow.models.pretrained import Pretrained
 from wasserflow.potentials import ClipLogProbability, ClipSimilarity, Divergence, Pullback
 from wasserflow.reports import format_table
 
-BASE, ALONE, APART = "no guidance", "CLIP alone", "with λ1"
+BASE, ALONE, APART = "no guidance", "CLIP alone", "with repulsion"
 ROWS = (BASE, ALONE, APART)
 PROMPTS = tuple(f"a photo of {own[0]}" for own in CIFAR10_NAMES)
 METRICS = {
     "log_probability": ("log p(c|x)", 3),
     "clip_score": ("CLIP score", 2),
     "asked_percent": ("asked class, %", 1),
-    "pairwise_distance": ("pairwise distance", 3),
+    "pairwise_distance": ("pair distance", 3),
+    "asked_distance": ("of the asked class", 3),
     "coverage": ("coverage", 3),
     "steps": ("steps", 0),
 }
@@ -46,7 +47,7 @@ class Guidance:
 
     Args:
         likelihood: λ3, the weight of log p(c|x), with the step size in it.
-        repulsion: λ1, the weight of log q in the features of CLIP's image encoder, with the step size in it.
+        repulsion: λ1, the weight of log q in the critic's penultimate features, with the step size in it.
         steps: of the flow with λ1. The other takes as many as reach its mean log p(c|x), at most three times these.
     """
 
@@ -74,7 +75,7 @@ class TextSteering:
     """Steers the same latents towards one prompt after another.
 
     Args:
-        pair: the generator and its prior.
+        pair: the generator, its prior, and its critic, whose features tell samples apart.
         clip: steers; p(c|x) is the softmax over the prompts of all classes of CIFAR-10.
         guidance: the settings of the flows.
         n: samples a row.
@@ -83,7 +84,8 @@ class TextSteering:
 
     def __init__(self, pair: Pretrained, clip: ClipEncoder, guidance: Guidance, n: int, seed: int) -> None:
         assert pair.prior is not None
-        (self.generator,) = prepare(pair.generator)
+        self.generator, critic = prepare(pair.generator, pair.critic)
+        self.features = layer_features(critic)
         self.clip, self.guidance = clip, guidance
         self.latents = pair.prior.sample(n, seed)
 
@@ -93,7 +95,7 @@ class TextSteering:
         apart = gmi(
             self.generator,
             self.latents,
-            features=self.clip,
+            features=self.features,
             log_likelihood=likelihood,
             weights=(self.guidance.repulsion, 0.0, self.guidance.likelihood),
             density=KernelDensity(MedianBandwidth(factor=1.0)),
@@ -139,13 +141,16 @@ class Judge:
         self.real = cifar10("test")
 
     def __call__(self, images: Tensor, label: int) -> Scores:
-        """Measure the part of the asked class, the mean distance of pairs, and the coverage of real images."""
+        """Measure the part of the asked class, the mean distance of pairs (of all, and of
+        those of the asked class; 0 without a pair), and the coverage of real images."""
         own = self.real.images[self.real.labels == label][:REFERENCES]
         features, reference = (extract_features(self.features, x) for x in (images, to_float(own)))
-        answers = extract_features(self.classifier, images).argmax(dim=1)
+        asked = extract_features(self.classifier, images).argmax(dim=1) == label
         return {
-            "asked_percent": 100 * float((answers == label).double().mean()),
+            "asked_percent": 100 * float(asked.double().mean()),
             "pairwise_distance": float(torch.pdist(features).mean()),
+            # Images of other classes are far away without being what was asked for.
+            "asked_distance": float(torch.pdist(features[asked]).mean()) if asked.sum() > 1 else 0.0,
             "coverage": neighbour_metrics(features, reference).coverage,
         }
 
