@@ -46,6 +46,9 @@ def reproduce_text_guidance(
 
     Leaves table.json, run.json and a picture for each prompt in --out.
 
+    The default weights were chosen on seed 1 and classes 0, 5 and 7. The critic's features and the number of steps
+    were chosen after looking at seed 0 and the default classes, so of the seeds 0, 1 and 2 only 2 is untouched.
+
     Args:
         out: A new folder for the results.
         model: The generator: a shipped model, or a folder that `wasserflow train` wrote.
