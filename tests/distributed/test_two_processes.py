@@ -26,3 +26,19 @@ def test_two_processes_give_the_samples_of_one(tmp_path: Path) -> None:
     records = [json.loads((tmp_path / devices / "run.json").read_text()) for devices in ("1", "2")]
     assert records[0]["evaluations"] == records[1]["evaluations"] == 27
     assert not list((tmp_path / "2").glob("part-*"))
+
+
+def test_two_processes_move_whole_groups(tmp_path: Path) -> None:
+    model = toy_pair(tmp_path / "toy")
+    command = [sys.executable, "-m", "wasserflow.cli", "refine", "--model", model, "--method", "gmi", "--n", "11"]
+    settings = ["--batch-size", "4", "--references", "40", "--steps", "3", "--density", "kernel-ridge"]
+    for name, more in (("one", []), ("two", ["--devices", "2"]), ("whole", ["--batch-size", "11"])):
+        subprocess.run([*command, *settings, *more, "--out", str(tmp_path / name)], check=True, timeout=300)
+    one, two, whole = (np.load(tmp_path / name / "samples.npz") for name in ("one", "two", "whole"))
+    for name in ("before", "after", "steps"):
+        np.testing.assert_allclose(one[name], two[name], atol=1e-6)
+    # Groups matter: all eleven together would have gone elsewhere.
+    np.testing.assert_allclose(one["before"], whole["before"], atol=1e-6)
+    assert np.abs(one["after"] - whole["after"]).max() > 1e-3
+    records = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "two")]
+    assert records[0]["evaluations"] == records[1]["evaluations"] == 33

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,10 @@ class Processes:
     def share(self, seeds: Int64[Tensor, " n"]) -> Int64[Tensor, " share"]:
         """This process's slice of the seeds; together the slices are the seeds in order."""
         return seeds.tensor_split(self.count)[self.rank]
+
+    def share_groups(self, groups: Sequence[Int64[Tensor, " _"]]) -> tuple[Int64[Tensor, " _"], ...]:
+        """This process's whole groups; together the shares are the groups in order."""
+        return tuple(groups[int(index)] for index in self.share(torch.arange(len(groups))))
 
     def wait(self) -> None:
         """Go on only when every process has come here."""

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from wasserflow.cli.choices import DivergenceName, MethodName, MethodOptions, SpaceName
+from wasserflow.cli.inference import (
+    DensityName,
+    InferenceOptions,
+    kernel_features,
+    real_samples,
+    require_company,
+    seen_by,
+)
 from wasserflow.cli.measures import POINTS, Measure, measure_for
 from wasserflow.cli.pictures import Trajectory, save_pictures
 from wasserflow.cli.processes import Processes, merge_parts, part_path
-from wasserflow.cli.streaming import Collected, Job, collect
+from wasserflow.cli.streaming import Collected, Job, collect, equal_groups
 from wasserflow.models import prepare, zoo
 from wasserflow.models.pretrained import Card, Pretrained
 from wasserflow.reports import RunRecord, before_after_table, prepare_out_dir
@@ -23,7 +34,7 @@ from wasserflow.seeds import sample_seeds
 def refine(
     model: str,
     out: Path,
-    method: MethodName = "dgflow",
+    method: MethodName | Literal["gmi"] = "dgflow",
     n: int = 64,
     seed: int = 0,
     divergence: DivergenceName | None = None,
@@ -32,6 +43,13 @@ def refine(
     steps: int | None = None,
     space: SpaceName | None = None,
     batch_size: int | None = None,
+    weights: tuple[float, float, float] | None = None,
+    density: DensityName | None = None,
+    bandwidth_factor: float | None = None,
+    ridge: float | None = None,
+    mollifier: float | None = None,
+    references: int | None = None,
+    real: str | None = None,
     features: str | None = None,
     devices: int = 1,
     num_nodes: int = 1,
@@ -45,7 +63,7 @@ def refine(
     Args:
         model: A shipped model (see `wasserflow zoo`), or a folder that `wasserflow train` wrote.
         out: A new folder for the results.
-        method: How to refine: dgflow, ddls, dot or mala.
+        method: How to refine: dgflow, ddls, dot, mala or gmi.
         n: How many samples.
         seed: Every sample has a stream of its own, so the first samples of a larger n are those of a smaller one.
         divergence: The f-divergence of dgflow; the model's card says which was best, and is used if left out.
@@ -53,7 +71,17 @@ def refine(
         temperature: Noise of dgflow and (squared factor) of ddls; from the card, else the method's own.
         steps: Updates of each sample; from the card, else the method's own.
         space: Move the latents or the samples themselves; from the card.
-        batch_size: Samples at a time, on which no result depends; from the card, else 100.
+        batch_size: Samples at a time, on which no result depends; from the card, else 100. In gmi it is the size of the
+            groups that interact, on which results depend: 1000.
+        weights: λ1, λ2, λ3 of gmi: of log q, log p and log p(c | x), with the step size in them.
+        density: How gmi estimates q and p: kernel-density, kernel-ridge or stein.
+        bandwidth_factor: Of gmi's kernels, on the median squared distance of the critic's features.
+        ridge: η of kernel-ridge and stein.
+        mollifier: Standard deviation by which the kernels of kernel-density and kernel-ridge are smoothed in data
+            space, where images are on [-1, 1].
+        references: How many real samples gmi estimates p from, the first of the set.
+        real: Where they come from: cifar10 or mnist (their training images), a toy, or a folder, .parquet or .npz of
+            images; what the model was trained on, if left out.
         features: The classifier whose features metrics use, or inception; from the card.
         devices: Processes on a node.
         num_nodes: Nodes; they must share --out.
@@ -62,12 +90,17 @@ def refine(
     """
     pretrained = zoo.load(model)
     card = pretrained.card
-    batch_size = card.refine.get("batch_size", 100) if batch_size is None else batch_size
+    if batch_size is None:
+        batch_size = InferenceOptions.batch_size if method == "gmi" else card.refine.get("batch_size", 100)
     for name, value in (("n", n), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"{name} is {value}; give at least 1")
-    given = {"divergence": divergence, "step_size": step_size, "temperature": temperature, "steps": steps}
-    options = _options(card, method, {**given, "space": space})
+    given: dict[str, Any] = {"divergence": divergence, "step_size": step_size, "temperature": temperature}
+    given |= {"steps": steps, "space": space, "weights": weights, "density": density, "real": real}
+    given |= {"bandwidth_factor": bandwidth_factor, "ridge": ridge, "mollifier": mollifier, "references": references}
+    options = _options(card, method, given, batch_size)
+    seeds = sample_seeds(seed, n)
+    attracting = _attracting(options, equal_groups(seeds, batch_size), card, devices * num_nodes)
     features = features or card.refine.get("features")
     processes = Processes(devices, num_nodes)
     first = processes.rank == 0
@@ -75,15 +108,15 @@ def refine(
         measure = measure_for(card.data, features, seed, quick=True)
         prepare_out_dir(out, overwrite)
     processes.launch()
-    job = _job(pretrained, options, batch_size, processes.device)
-    share = processes.share(sample_seeds(seed, n))
-    collected = Collected(len(share))
+    job = _job(pretrained, options, attracting, processes.device, progress and first)
+    share = _share(processes, options, seeds, batch_size)
+    collected = Collected(sum(map(len, share)))
     if not first:
         collect_and_save(job, share, collected, part_path(out, processes.rank), None, progress=False)
         processes.wait()
         return
-    config = {"model": model, "n": n, "batch_size": batch_size, "features": features, **asdict(options)}
-    config |= {"devices": devices, "num_nodes": num_nodes}
+    config = {"model": model, "method": method, "n": n, "batch_size": batch_size, "features": features}
+    config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)
         samples = out / "samples.npz"
@@ -91,7 +124,7 @@ def refine(
         try:
             collect_and_save(job, share, collected, path, trajectory, progress)
         except KeyboardInterrupt:
-            print(f"\n{collected.finished} of {len(share)} samples were finished and are in {path}", file=sys.stderr)
+            print(f"\n{collected.finished} of {collected.n} samples were finished and are in {path}", file=sys.stderr)
             raise
         finally:
             record.update(finished=collected.finished, evaluations=collected.evaluations)
@@ -104,29 +137,69 @@ def refine(
 
 
 def collect_and_save(
-    job: Job, seeds: torch.Tensor, into: Collected, path: Path, watch: Trajectory | None, progress: bool
+    job: Job, groups: Sequence[Tensor], into: Collected, path: Path, watch: Trajectory | None, progress: bool
 ) -> None:
-    """Refine all seeds and write what is finished, also when interrupted."""
+    """Refine all groups of seeds and write what is finished, also when interrupted."""
     try:
-        collect(job, seeds, into, watch, progress)
+        collect(job, groups, into, watch, progress)
     finally:
-        if into.finished or not len(seeds):
+        if into.finished or not into.n:
             into.save(path)
 
 
-def _options(card: Card, method: MethodName, given: dict[str, Any]) -> MethodOptions:
-    # The card's settings were chosen for DGflow; of the others only DOT shares the space.
-    shared = {"dgflow": tuple(given), "dot": ("space",)}.get(method, ())
-    from_card = {name: card.refine[name] for name in shared if name in card.refine}
-    return MethodOptions.resolve(method, from_card | {name: v for name, v in given.items() if v is not None})
+def _options(
+    card: Card, method: MethodName | Literal["gmi"], given: dict[str, Any], batch_size: int
+) -> MethodOptions | InferenceOptions:
+    # The card's settings were chosen for DGflow and for gmi; of the others only DOT shares the space.
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if method == "gmi":
+        return InferenceOptions.resolve({**card.refine.get("gmi", {}), **chosen, "batch_size": batch_size})
+    shared = {"dgflow": ("divergence", "step_size", "temperature", "steps", "space"), "dot": ("space",)}.get(method, ())
+    return MethodOptions.resolve(method, {name: card.refine[name] for name in shared if name in card.refine} | chosen)
 
 
-def _job(pretrained: Pretrained, options: MethodOptions, batch_size: int, device: torch.device) -> Job:
+def _attracting(
+    options: MethodOptions | InferenceOptions, groups: Sequence[Tensor], card: Card, processes: int
+) -> Tensor | None:
+    """The real samples that gmi needs; everything that it must refuse is refused before anything is written."""
+    if not isinstance(options, InferenceOptions):
+        return None
+    require_company(options, [len(group) for group in groups])
+    if len(groups) < processes:
+        warnings.warn(
+            f"{len(groups)} groups of up to {options.batch_size} samples that interact keep only {len(groups)} of "
+            f"{processes} processes busy; take a smaller --batch-size",
+            stacklevel=2,
+        )
+    return real_samples(options, card.data)
+
+
+def _share(
+    processes: Processes, options: MethodOptions | InferenceOptions, seeds: Tensor, batch_size: int
+) -> Sequence[Tensor]:
+    """The groups of this process: whole ones where samples interact, so that they do not depend on the processes."""
+    if isinstance(options, InferenceOptions):
+        return processes.share_groups(equal_groups(seeds, batch_size))
+    return equal_groups(processes.share(seeds), batch_size)
+
+
+def _job(
+    pretrained: Pretrained,
+    options: MethodOptions | InferenceOptions,
+    attracting: Tensor | None,
+    device: torch.device,
+    progress: bool,
+) -> Job:
     if pretrained.prior is None:
         raise ValueError(f"{pretrained.card.name} has no latents to refine; choose a pair of generator and critic")
     generator, critic = (m.to(device) for m in prepare(pretrained.generator, pretrained.critic))
-    runner = options.runner(generator, critic, pretrained.prior)
-    return Job(generator, pretrained.prior, runner, options.space == "latent", batch_size, device)
+    if isinstance(options, MethodOptions):
+        runner = options.runner(generator, critic, pretrained.prior)
+    else:
+        features = kernel_features(critic, pretrained.card.data)
+        real = None if attracting is None else seen_by(features, attracting, bool(options.mollifier), device, progress)
+        runner = options.runner(generator, critic, pretrained.prior, features, real)
+    return Job(generator, pretrained.prior, runner, options.space == "latent", device)
 
 
 def _report(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from wasserflow.spaces import PriorSpace
 Runner = Callable[..., Refinement]
 
 
+def equal_groups(seeds: Int64[Tensor, " n"], batch_size: int) -> tuple[Int64[Tensor, " _"], ...]:
+    """Cut seeds into groups of at most batch_size, as equal as can be; none of no seeds."""
+    return seeds.tensor_split(math.ceil(len(seeds) / batch_size)) if len(seeds) else ()
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """What to refine and how.
@@ -29,7 +35,6 @@ class Job:
         prior: where latents come from.
         runner: `runner(particles, seed=..., watch=...)`.
         latent: whether the runner moves latents (else samples).
-        batch_size: samples a call of the runner.
         device: where the networks are.
     """
 
@@ -37,12 +42,13 @@ class Job:
     prior: PriorSpace
     runner: Runner
     latent: bool
-    batch_size: int
     device: torch.device
 
-    def batches(self, seeds: Int64[Tensor, " n"], watch: Callable[[State], None] | None = None) -> Iterator[Batch]:
-        """Refine one sample a seed; the first batch is watched."""
-        for chunk in seeds.split(self.batch_size):
+    def batches(
+        self, groups: Sequence[Int64[Tensor, " _"]], watch: Callable[[State], None] | None = None
+    ) -> Iterator[Batch]:
+        """Refine one sample a seed, a group of seeds at a time; the first group is watched."""
+        for chunk in groups:
             latents = self.prior.sample(len(chunk), chunk, device=self.device)
             with torch.no_grad():
                 samples = self.generator(latents)
@@ -103,10 +109,14 @@ class Collected:
 
 
 def collect(
-    job: Job, seeds: Int64[Tensor, " n"], into: Collected, watch: Callable[[State], None] | None, progress: bool
+    job: Job,
+    groups: Sequence[Int64[Tensor, " _"]],
+    into: Collected,
+    watch: Callable[[State], None] | None,
+    progress: bool,
 ) -> None:
-    """Refine all seeds into the collection, which keeps the finished batches when this is interrupted."""
-    with tqdm(total=len(seeds), desc="refining", unit="sample", disable=not progress) as bar:
-        for batch in job.batches(seeds, watch):
+    """Refine all groups into the collection, which keeps the finished ones when this is interrupted."""
+    with tqdm(total=into.n, desc="refining", unit="sample", disable=not progress) as bar:
+        for batch in job.batches(groups, watch):
             into.add(batch)
             bar.update(len(batch.before))

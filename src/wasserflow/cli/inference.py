@@ -1,0 +1,221 @@
+"""The settings of `--method gmi`, and the real samples that its log p needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from wasserflow.cli.choices import Runner, SpaceName
+from wasserflow.cli.measures import POINTS, reference_images
+from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float
+from wasserflow.densities import (
+    Density,
+    Features,
+    KernelDensity,
+    KernelRidge,
+    MedianBandwidth,
+    ReferenceFeatures,
+    SteinScore,
+    feature_rows,
+    layer_features,
+)
+from wasserflow.flow import Watch
+from wasserflow.methods import Refinement, gmi
+from wasserflow.methods.groups import require_weights
+from wasserflow.spaces import PriorSpace
+
+DensityName = Literal["kernel-density", "kernel-ridge", "stein"]
+
+TRAINING: dict[str, Callable[[Split], LabelledImages]] = {"cifar10": cifar10, "mnist": mnist}
+_POINTS_SEED = 2  # not one of those that points are measured against
+_BATCH = 100
+_SETTINGS = {
+    "kernel-density": {"mollifier": 0.0},
+    "kernel-ridge": {"mollifier": 0.0, "ridge": KernelRidge.ridge},
+    "stein": {"ridge": SteinScore.ridge},
+}
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """The settings of gmi, none left open.
+
+    Args:
+        weights: λ1, λ2, λ3 of log q, log p and log p(c | x), with the step size in them.
+        density: the estimator of q and p.
+        bandwidth_factor: on the median squared distance of the features.
+        ridge: η of kernel-ridge and stein; None for kernel-density.
+        mollifier: standard deviation of the shifts of a mollified kernel; None for stein.
+        references: how many real samples log p is estimated from.
+        real: where they come from; None for what the model was trained on.
+        steps: how many updates.
+        batch_size: the most samples that interact.
+        space: where the particles live: the generator's latents, or its samples.
+    """
+
+    weights: tuple[float, float, float] = (0.1, 0.1, 0.1)
+    density: DensityName = "kernel-density"
+    bandwidth_factor: float = 1.0
+    ridge: float | None = None
+    mollifier: float | None = None
+    references: int = 2_000
+    real: str | None = None
+    steps: int = 15
+    batch_size: int = 1_000
+    space: SpaceName = "latent"
+
+    @classmethod
+    def resolve(cls, chosen: Mapping[str, Any]) -> InferenceOptions:
+        """Fill what was not chosen.
+
+        Args:
+            chosen: settings by name; None where left open.
+
+        Raises:
+            ValueError: a setting that gmi, or the chosen density, does not have.
+        """
+        given = {name: value for name, value in chosen.items() if value is not None}
+        density = given.get("density", cls.density)
+        own = _SETTINGS[density]
+        for name, value in given.items():
+            if name not in cls.__dataclass_fields__:
+                raise ValueError(f"{name} is {value}, but gmi has none; leave it out")
+            if name in ("ridge", "mollifier") and name not in own:
+                raise ValueError(f"{name} is {value}, but {density} has none; leave it out")
+        if "weights" in given:
+            given["weights"] = tuple(given["weights"])  # JSON and YAML have lists only
+        options = cls(**{**own, **given})
+        require_weights(options.weights)
+        options.estimator()
+        for name in ("references", "steps"):
+            if getattr(options, name) < 1:
+                raise ValueError(f"{name} is {getattr(options, name)}; give at least 1")
+        return options
+
+    def estimator(self) -> Density:
+        """Build the density."""
+        bandwidth = MedianBandwidth(self.bandwidth_factor)
+        match self.density:
+            case "kernel-density":
+                return KernelDensity(bandwidth, mollifier=self.mollifier or 0.0)
+            case "kernel-ridge":
+                ridge = KernelRidge.ridge if self.ridge is None else self.ridge
+                return KernelRidge(ridge, bandwidth, mollifier=self.mollifier or 0.0)
+            case "stein":
+                return SteinScore(SteinScore.ridge if self.ridge is None else self.ridge, bandwidth)
+
+    def runner(
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        prior: PriorSpace,
+        features: Features | None,
+        real: Tensor | ReferenceFeatures | None,
+    ) -> Runner:
+        """Bind everything but the particles: `runner(particles, seed=..., watch=...)`."""
+        latent = self.space == "latent"
+
+        def run(particles: Tensor, *, seed: Tensor, watch: Watch | None = None) -> Refinement:
+            return gmi(
+                generator if latent else None,
+                particles,
+                features=features,
+                real=real,
+                log_likelihood=critic,
+                weights=self.weights,
+                density=self.estimator(),
+                steps=self.steps,
+                batch_size=self.batch_size,
+                seed=seed,
+                space=prior if latent else None,
+                watch=watch,
+            )
+
+        return run
+
+
+def require_company(options: InferenceOptions, sizes: Sequence[int]) -> None:
+    """Refuse groups of one, whose log q does not exist.
+
+    Args:
+        options: the settings.
+        sizes: of the groups.
+
+    Raises:
+        ValueError: as above.
+    """
+    if options.weights[0] and min(sizes) < 2:
+        raise ValueError(
+            f"batch_size {options.batch_size} cuts {sum(sizes)} samples into groups of {max(sizes)} and 1, and a lone "
+            "sample has no others to estimate log q from; take another --batch-size or --n"
+        )
+
+
+def kernel_features(critic: nn.Module, data: str) -> Features | None:
+    """The features that kernels compare: the critic's own for images; points are compared as they are.
+
+    Args:
+        critic: on the device of the work.
+        data: what the model was trained on.
+    """
+    if data in POINTS:
+        return None
+    features = getattr(critic, "features", None)
+    return features if callable(features) else layer_features(critic)
+
+
+def real_samples(options: InferenceOptions, data: str) -> Tensor | None:
+    """Read the real samples of log p: of the training split, never what results are measured against.
+
+    Args:
+        options: the settings.
+        data: what the model was trained on.
+
+    Returns:
+        uint8 images or float points, the first of the set; None where log p has no weight.
+
+    Raises:
+        ValueError: none can be found, or too few; the message says what to do.
+    """
+    if not options.weights[1]:
+        return None
+    name, n = options.real or data, options.references
+    without = f"or leave log p out: --weights '[{options.weights[0]}, 0, {options.weights[2]}]'"
+    if name in POINTS:
+        return POINTS[name].sample(n, seed=_POINTS_SEED)
+    if options.real is None and name not in TRAINING:
+        raise ValueError(
+            f"gmi needs real samples for log p, and those of {data} are what results are measured against; "
+            f"give others with --real, {without}"
+        )
+    try:
+        images = TRAINING[name]("train").images if name in TRAINING else reference_images(name)
+    except FileNotFoundError as error:
+        raise ValueError(f"gmi needs real samples for log p: {error}; {without}") from error
+    if len(images) < n:
+        raise ValueError(f"references is {n}, but {name} has {len(images)} images; give fewer")
+    return images[:n]
+
+
+def seen_by(
+    features: Features | None, real: Tensor, mollified: bool, device: torch.device, progress: bool
+) -> Tensor | ReferenceFeatures:
+    """Take the features of real samples, once for the whole run; a mollified kernel needs the samples themselves.
+
+    Args:
+        features: φ.
+        real: what `real_samples` gave.
+        mollified: whether the kernel shifts samples.
+        device: of the work.
+        progress: show a progress bar.
+    """
+    floats = (to_float(real) if real.dtype == torch.uint8 else real).to(device)
+    if mollified:
+        return floats
+    batches = tqdm(floats.split(_BATCH), desc="real features", unit="batch", disable=not progress, leave=False)
+    return ReferenceFeatures(torch.cat([feature_rows(features, batch) for batch in batches]))
