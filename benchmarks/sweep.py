@@ -86,7 +86,8 @@ def main() -> None:
     with torch.no_grad():
         base = distance([generator(z) for z in latents])
     print(f"{options.model}, {options.critic}: Fréchet distance {base:.4f} before, {options.n} samples of seed")
-    print(f"{options.seed} against {validation.count} validation images, features {options.features}; change in % after so many steps:")
+    print(f"{options.seed} against {validation.count} validation images, features {options.features};")
+    print("change in % after so many steps:")
     grid = itertools.product(options.spaces, options.divergences, options.step_sizes, options.temperatures)
     results = []
     for setting in [Setting(*values) for values in grid]:
