@@ -80,6 +80,8 @@ def examples(dtype: torch.dtype = torch.float64, n: int = BATCH) -> dict[str, An
         "prior": wf.spaces.Normal(2),
         "space": wf.spaces.Normal(2),
         "divergence": wf.KL(),
+        "loss": wf.logistic,
+        "network": critic,
         "potential": wf.Divergence(wf.KL(), critic),
         "anchor": x + 0.5,
         "propose": lambda n, seed: wf.spaces.Normal(2).sample(n, seed=seed, dtype=dtype),

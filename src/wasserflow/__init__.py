@@ -13,7 +13,9 @@ from wasserflow.integrators import MALA, EulerMaruyama, Heun, Optimizer, State
 from wasserflow.methods import Refinement, refine
 from wasserflow.models.prepare import prepare
 from wasserflow.potentials import Divergence, GaussianPrior, Potential, Prior, Proximal, Pullback
+from wasserflow.ratios import kl, least_squares, logistic
 from wasserflow.seeds import sample_seeds
+from wasserflow.spaces import fit_gaussian
 
 __version__ = "0.1.0.dev0"
 
@@ -42,10 +44,14 @@ __all__ = [
     "SteinScore",
     "data",
     "densities",
+    "fit_gaussian",
     "flow",
     "integrators",
     "iterate",
+    "kl",
     "layer_features",
+    "least_squares",
+    "logistic",
     "methods",
     "metrics",
     "models",

@@ -32,6 +32,17 @@ class FDivergence(Protocol):
         """w(d) = -d f'(exp(-d)) / dd: the velocity of the flow is w(d) ∇d."""
 
 
+@runtime_checkable
+class RealRatioDivergence(Protocol):
+    """An f-divergence whose f' makes sense at every real number, so that a network may output the ratio itself.
+
+    A network that outputs r directly is not held above 0, where logarithms and roots end.
+    """
+
+    def first_variation_of_ratio(self, ratio: Batch) -> Batch:
+        """f'(r) up to an additive constant, also for r below 0."""
+
+
 @dataclass(frozen=True)
 class KL:
     """Kullback–Leibler divergence, f(r) = r log r; first variation -d, weight 1.
@@ -151,6 +162,10 @@ class Pearson:
     def first_variation(self, log_ratio: Batch) -> Batch:
         """2 exp(-d), for (batch,) log-ratios d."""
         return 2 * (-log_ratio).exp()
+
+    def first_variation_of_ratio(self, ratio: Batch) -> Batch:
+        """2 r, for (batch,) ratios r = p_model / p_data of either sign."""
+        return 2 * ratio
 
     def weight(self, log_ratio: Batch) -> Batch:
         """2 exp(-d)."""

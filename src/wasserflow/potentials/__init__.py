@@ -6,6 +6,7 @@ from wasserflow.potentials.codebook import CodebookPenalty
 from wasserflow.potentials.divergence import Divergence
 from wasserflow.potentials.gradient import energy_and_gradient
 from wasserflow.potentials.interaction import Interaction
+from wasserflow.potentials.learned import LearnedRatio
 from wasserflow.potentials.potential import Energy, Potential, WeightedSum
 from wasserflow.potentials.prior import GaussianPrior, Prior
 from wasserflow.potentials.proximal import Proximal
@@ -20,6 +21,7 @@ __all__ = [
     "Energy",
     "GaussianPrior",
     "Interaction",
+    "LearnedRatio",
     "Potential",
     "Prior",
     "Proximal",

@@ -1,6 +1,18 @@
 """Estimates of log p_data(x) - log p_model(x)."""
 
+from wasserflow.ratios.bregman import BregmanLoss, KullbackLeibler, LeastSquares, Logistic, kl, least_squares, logistic
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 from wasserflow.ratios.lipschitz import lipschitz_constant
 
-__all__ = ["LogRatio", "lipschitz_constant", "log_ratio_of"]
+__all__ = [
+    "BregmanLoss",
+    "KullbackLeibler",
+    "LeastSquares",
+    "LogRatio",
+    "Logistic",
+    "kl",
+    "least_squares",
+    "lipschitz_constant",
+    "log_ratio_of",
+    "logistic",
+]

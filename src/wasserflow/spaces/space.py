@@ -28,6 +28,16 @@ class Space(Protocol):
 
 
 @runtime_checkable
+class Source(Protocol):
+    """Something to sample from: a prior, a law fitted to data, a data set, a generator."""
+
+    def sample(
+        self, n: int, seed: Seed = 0, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Particles:
+        """Draw n particles, each from a stream of its own."""
+
+
+@runtime_checkable
 class PriorSpace(Space, Protocol):
     """A space with a density to sample from."""
 
