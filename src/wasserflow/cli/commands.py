@@ -44,11 +44,13 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
     if "reproduce" in words:
         from wasserflow.cli.reproduce import reproduce_25gaussians
+        from wasserflow.cli.reproduce_gmi import reproduce_gmi
         from wasserflow.cli.reproduce_text import reproduce_text_guidance
         from wasserflow.cli.reproduce_vq import reproduce_vq
 
         reproduce |= {
             "25gaussians": reproduce_25gaussians,
+            "gmi": reproduce_gmi,
             "text-guidance": reproduce_text_guidance,
             "vq": reproduce_vq,
         }

@@ -199,7 +199,7 @@ def real_samples(options: InferenceOptions, data: str) -> Tensor | None:
         raise ValueError(f"gmi needs real samples for log p: {error}; {without}") from error
     if len(images) < n:
         raise ValueError(f"references is {n}, but {name} has {len(images)} images; give fewer")
-    return images[:n]
+    return images[:n].clone()  # a view would keep all of them
 
 
 def seen_by(
