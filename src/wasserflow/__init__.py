@@ -25,6 +25,7 @@ __all__ = [
     "Divergence",
     "EulerMaruyama",
     "FlowDiverged",
+    "FlowGuidedRatio",
     "GaussianPrior",
     "Hellinger",
     "Heun",
@@ -75,8 +76,12 @@ _ROOMS_THAT_LOAD_WHEN_USED = {
     "zoo": "wasserflow.models.zoo",
 }
 
+_NAMES_THAT_LOAD_WHEN_USED = {"FlowGuidedRatio": "wasserflow.training.fdrl"}
+
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS_THAT_LOAD_WHEN_USED:
         return importlib.import_module(_ROOMS_THAT_LOAD_WHEN_USED[name])
+    if name in _NAMES_THAT_LOAD_WHEN_USED:
+        return getattr(importlib.import_module(_NAMES_THAT_LOAD_WHEN_USED[name]), name)
     raise AttributeError(f"module 'wasserflow' has no attribute {name!r}")

@@ -167,3 +167,26 @@ def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
                     f"{type(module).__name__}.{name} is {parameter.dtype} but the particles are {x.dtype}; "
                     f"convert one with .to({parameter.dtype})"
                 )
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation mode inside the block, and every part of it back to its own mode after it.
+
+    Example:
+        >>> from torch import nn
+        >>> from wasserflow.freezing import evaluating
+        >>> network = nn.Sequential(nn.Dropout())
+        >>> with evaluating(network):
+        ...     network[0].training
+        False
+        >>> network[0].training
+        True
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode

@@ -2,7 +2,7 @@
 
 from wasserflow.models.adapters.clip import load_clip
 from wasserflow.models.clip import ClipEncoder
-from wasserflow.models.mlp import mlp_critic, mlp_generator
+from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
 from wasserflow.models.prepare import prepare
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
@@ -20,6 +20,7 @@ __all__ = [
     "load_clip",
     "mlp_critic",
     "mlp_generator",
+    "mlp_ratio",
     "prepare",
     "small_clip",
     "vq_autoencoder",

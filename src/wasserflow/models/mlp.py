@@ -81,3 +81,28 @@ def mlp_critic(
         torch.Size([5])
     """
     return nn.Sequential(*_layers(event, 1, width, layers, activation), nn.Flatten(0))
+
+
+def mlp_ratio(event: int = 2, width: int = 64, layers: int = 3) -> nn.Sequential:
+    """Make a smooth perceptron which maps points (batch, event) to a density ratio or its logarithm (batch,).
+
+    A flow follows its gradient: SiLU makes that continuous, where ReLU's jumps.
+
+    Args:
+        event: size of a point.
+        width: units of a hidden layer.
+        layers: number of hidden layers.
+
+    Returns:
+        An `nn.Sequential` with fresh weights from torch's global random stream.
+
+    Source:
+        The size of the toy network of Heng, Ansari & Soh (arXiv 2303.03714), appendix B.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.models.mlp import mlp_ratio
+        >>> mlp_ratio(width=16)(torch.zeros(5, 2)).shape
+        torch.Size([5])
+    """
+    return mlp_critic(event, width, layers, activation=nn.SiLU)

@@ -1,0 +1,273 @@
+"""Flow-guided density ratio learning: generate by learning the ratio that drives the flow, along the flow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, Generic, TypeVar
+
+import lightning
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from wasserflow.data.images import to_float
+from wasserflow.divergences import Pearson
+from wasserflow.flow import FlowDiverged, Watch, flow
+from wasserflow.freezing import evaluating
+from wasserflow.integrators import EulerMaruyama
+from wasserflow.potentials import Energy, LearnedRatio, Potential
+from wasserflow.ratios import BregmanLoss, least_squares, log_ratio_of
+from wasserflow.seeds import Seed, sample_seeds
+from wasserflow.spaces import Source
+from wasserflow.training.augment import flip
+from wasserflow.training.averaging import moving_average
+from wasserflow.training.batches import step_stream
+from wasserflow.training.divergence_guard import DivergenceGuard, TrainingDiverged
+
+D = TypeVar("D")
+Particles = Float[Tensor, "batch *event"]
+
+
+class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
+    """A network trained on the ratio r = q / p of particles' density to the data's, while it moves the particles.
+
+    Each training step draws x₀ from the source, moves it K steps with the network as it is,
+
+        x <- x - h ∇f'(r(x)) + ν ξ,
+
+    and lowers a Bregman loss between the outcome and data once. So the particles come nearer as the network learns,
+    and it never has to tell apart what is far apart, where a ratio cannot be learnt. Samples come of the same flow with
+    the network's moving average, a few steps longer. The inner loop is `wf.flow`.
+
+    Args:
+        network: maps (batch, *event) to (batch,) or (batch, 1): r with `wf.least_squares`, log r with `wf.logistic` and
+            `wf.kl`. It must not normalise by batch.
+        source: where particles start; a fitted Gaussian is saved with the model.
+        divergence: which f; `wf.Pearson()` with `wf.least_squares`, any with `wf.logistic`.
+        loss: `wf.least_squares`, `wf.logistic` or `wf.kl`.
+        flow_steps: K; 0 trains the stale estimator, on the source itself.
+        step_size: h, in units of x².
+        noise_std: ν, the standard deviation of the noise of one step, whatever its size: T = ν² / 2h.
+        lr: the learning rate that Adam starts with.
+        ema: weight of the past in the network's moving average; 0 for none.
+        data_noise: standard deviation of the noise added to data.
+        flips: mirror half of the images of data, left to right.
+        decay_at: shares of the training after which the learning rate falls to a tenth.
+        seed: seeds all of it; a resumed run repeats an uninterrupted one.
+
+    Raises:
+        TypeError: a divergence whose flow cannot be driven by what the loss makes the network output.
+
+    Source:
+        Heng, Ansari & Soh (arXiv 2303.03714), algorithms 1 and 2; data noise as in the authors' code.
+
+    Example:
+        >>> import lightning, torch, wasserflow as wf
+        >>> data = 0.1 * torch.randn(64, 2) + 1
+        >>> network = wf.models.mlp_ratio(width=8)
+        >>> model = wf.FlowGuidedRatio(network, source=wf.fit_gaussian(data), flow_steps=5, step_size=0.1)
+        >>> trainer = lightning.Trainer(max_epochs=1, logger=False, enable_checkpointing=False, accelerator="cpu",
+        ...                             enable_progress_bar=False, enable_model_summary=False)
+        >>> trainer.fit(model, torch.utils.data.DataLoader(data, batch_size=32))
+        >>> model.generate(4, extra_steps=2, seed=0).shape
+        torch.Size([4, 2])
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        source: Source,
+        divergence: D = Pearson(),  # type: ignore[assignment]  # noqa: B008
+        loss: BregmanLoss[D] = least_squares,  # type: ignore[assignment]
+        *,
+        flow_steps: int = 100,
+        step_size: float = 3.0,
+        noise_std: float = 1e-2,
+        lr: float = 1e-4,
+        ema: float = 0.998,
+        data_noise: float = 3e-2,
+        flips: bool = False,
+        decay_at: Sequence[float] = (0.8, 0.9),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        loss.accept(divergence)
+        for name, value in (("flow_steps", flow_steps), ("noise_std", noise_std), ("data_noise", data_noise)):
+            if value < 0:
+                raise ValueError(f"{name} is {value}; give 0 or more")
+        if not step_size > 0:
+            raise ValueError(f"step_size is {step_size}; give a number above 0")
+        self.network, self.source = network, source
+        self.average = moving_average(network, ema) if ema else None
+        self.divergence, self.loss = divergence, loss
+        self.flow_steps, self.step_size, self.noise_std = flow_steps, step_size, noise_std
+        self.integrator = EulerMaruyama(step_size, temperature=noise_std**2 / (2 * step_size))
+        self.lr, self.ema, self.data_noise, self.flips = lr, ema, data_noise, flips
+        self.decay_at, self.seed = tuple(decay_at), seed
+
+    @property
+    def sampler(self) -> nn.Module:
+        """The network that samples: the moving average."""
+        return self.network if self.average is None else self.average.module
+
+    def forward(self, x: Particles) -> Float[Tensor, " batch"]:
+        """Return the ratio r = q / p at (batch, *event) samples, by the moving average."""
+        return self.loss.ratio(log_ratio_of(self.sampler, x))
+
+    def potential(self, network: nn.Module | None = None) -> Potential:
+        """The potential that the flow descends, f'(r), read from a network; from the moving average if None."""
+        return LearnedRatio(self.divergence, self.loss, self.sampler if network is None else network)
+
+    def configure_callbacks(self) -> list[lightning.pytorch.Callback]:
+        """Bring the guard that stops a diverging run, unless the trainer has one."""
+        given = any(isinstance(callback, DivergenceGuard) for callback in getattr(self.trainer, "callbacks", ()))
+        return [] if given else [DivergenceGuard()]
+
+    def configure_optimizers(self) -> Any:
+        """Give the network an Adam whose rate falls in steps."""
+        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        adam = torch.optim.Adam(trained, self.lr)
+        steps = self.trainer.estimated_stepping_batches
+        milestones = [int(share * steps) for share in self.decay_at] if math.isfinite(steps) else []
+        rate = torch.optim.lr_scheduler.MultiStepLR(adam, milestones, gamma=0.1)
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Move particles with the network as it is, and return the loss between them and data.
+
+        Raises:
+            TrainingDiverged: the particles left the finite numbers.
+        """
+        stream = step_stream(self.seed, self.global_step, self.global_rank)
+        data = self._data(batch[0] if isinstance(batch, (tuple, list)) else batch, stream)
+        seeds = sample_seeds(stream, len(data))
+        start = self.source.sample(len(data), seeds, device=data.device, dtype=data.dtype)
+        try:
+            particles = self._move(self.network, start, self.flow_steps, seeds)
+        except FlowDiverged as error:
+            raise TrainingDiverged(f"at training step {self.global_step}, {error}") from error
+        outputs = log_ratio_of(self.network, torch.cat([data, particles]))
+        on_data, on_particles = outputs.split([len(data), len(particles)])
+        loss = self.loss(on_data, on_particles)
+        with torch.no_grad():
+            ratio_on_data = self.loss.ratio(on_data).mean()
+            watched = {
+                "ratio_on_data": ratio_on_data,
+                "ratio_on_particles": self.loss.ratio(on_particles).mean(),
+                "displacement": (particles - start).flatten(1).norm(dim=1).mean(),
+            }
+        self.log_dict({"loss": loss.detach(), **watched}, prog_bar=True)
+        return {"loss": loss, "ratio_on_data": ratio_on_data}
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Let the moving average follow each step, before any checkpoint of it is written."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def on_train_start(self) -> None:
+        """Keep the average out of training mode."""
+        if self.average is not None:
+            self.average.eval()
+
+    def generate(
+        self,
+        n: int,
+        extra_steps: int = 20,
+        seed: Seed = 0,
+        *,
+        guidance: Energy | None = None,
+        batch_size: int = 100,
+        watch: Watch | None = None,
+    ) -> Particles:
+        """Draw samples: the source's, moved K + extra steps by the moving average.
+
+        Args:
+            n: how many.
+            extra_steps: steps of refinement after the K of training.
+            seed: an int, one seed a sample, or a `torch.Generator`; sample i depends on its own seed only.
+            guidance: a further potential (batch, *event) -> (batch,), added to the flow's.
+            batch_size: particles at a time, on which no sample depends.
+            watch: called with each state of the first batch.
+
+        Returns:
+            (n, *event) samples, on the device of the model.
+
+        Raises:
+            FlowDiverged: the particles left the finite numbers.
+            ValueError: n or batch_size below 1, or a seed list of another length than n.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}; ask for at least 1 sample")
+        seeds = sample_seeds(seed, n)
+        x0 = self.source.sample(n, seeds, device=self.device)
+        return self.transport(x0, extra_steps, seeds, guidance=guidance, batch_size=batch_size, watch=watch)
+
+    def transport(
+        self,
+        x0: Particles,
+        extra_steps: int = 20,
+        seed: Seed = 0,
+        *,
+        guidance: Energy | None = None,
+        batch_size: int = 100,
+        watch: Watch | None = None,
+    ) -> Particles:
+        """Move given particles as `generate` moves those of the source: translate images, join two samples by a path.
+
+        Args:
+            x0: (n, *event) particles, on the device of the model; left as they are.
+            extra_steps: steps of refinement after the K of training.
+            seed: an int, one seed a sample, or a `torch.Generator`.
+            guidance: a further potential, added to the flow's.
+            batch_size: particles at a time.
+            watch: called with each state of the first batch.
+
+        Returns:
+            (n, *event) samples.
+
+        Raises:
+            FlowDiverged: the particles left the finite numbers.
+            ValueError: batch_size below 1, or a seed list of another length than x0.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; give at least 1")
+        seeds, steps, moved = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps, []
+        for part, part_seeds in zip(x0.split(batch_size), seeds.split(batch_size), strict=True):
+            moved.append(self._move(self.sampler, part, steps, part_seeds, guidance, watch))
+            watch = None
+        return torch.cat(moved)
+
+    def averaged_copy(self) -> FlowGuidedRatio[D]:
+        """Return a copy that holds the moving average alone, as it is saved for sampling."""
+        copy = deepcopy(self)
+        copy.network, copy.average, copy.ema = deepcopy(self.sampler), None, 0.0
+        return copy.eval()
+
+    def _move(
+        self,
+        network: nn.Module,
+        x0: Tensor,
+        steps: int,
+        seeds: Tensor,
+        guidance: Energy | None = None,
+        watch: Watch | None = None,
+    ) -> Tensor:
+        if not steps:
+            return x0
+        potential = self.potential(network)
+        # Weights stand still here, so normalised ones are computed once and not at every step.
+        with evaluating(network), parametrize.cached():
+            guided = potential if guidance is None else potential + guidance
+            return flow(x0, guided, self.integrator, steps, seed=seeds, watch=watch).x
+
+    def _data(self, data: Tensor, stream: torch.Generator) -> Tensor:
+        if data.dtype == torch.uint8:
+            data = to_float(data)
+        if self.flips:
+            data = flip(data, stream)
+        noise = torch.randn(data.shape, generator=stream, dtype=data.dtype).to(data.device)
+        return data + self.data_noise * noise
