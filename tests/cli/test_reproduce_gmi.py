@@ -188,3 +188,20 @@ def test_damaged_results_are_named(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ValueError, match=r"finished\.json holds no finished rows"):
         Finished(path, {})
+
+
+def test_a_diverged_row_is_said_and_kept(words: list[str], tmp_path: Path, capsys) -> None:
+    more = ["--seeds", "1", "--only", "[2]", "--rows", "[DDLS]", "--settings.ddls_temperature", "1e300"]
+    main([*words, *more, "--out", str(tmp_path / "out")])
+    row = table_of(tmp_path / "out")["2"]["DDLS"]
+    assert (row["after"], row["change_percent"]) == (None, None)
+    assert row["before"]["mean"] > 0
+    assert "diverged" in capsys.readouterr().out
+    main([*words, *more, "--out", str(tmp_path / "out"), "--resume"])
+
+
+def test_settings_are_chosen_on_validation_images(words: list[str]) -> None:
+    net = zoo.load(words[5])
+    own = wf.metrics.FeatureMoments.of(net.model.features(to_float(noise("validation").images)).detach())
+    torch.testing.assert_close(gmi_flows.Judge(net, "validation").reference.mean, own.mean)
+    assert not torch.equal(gmi_flows.Judge(net, "test").reference.mean, own.mean)
