@@ -4,6 +4,7 @@ from wasserflow.models.adapters.clip import load_clip
 from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
 from wasserflow.models.prepare import prepare
+from wasserflow.models.ratio_resnet import RatioResNet
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.small_clip import small_clip
@@ -12,6 +13,7 @@ from wasserflow.models.vq import VQDecoder, vq_autoencoder
 
 __all__ = [
     "ClipEncoder",
+    "RatioResNet",
     "ResNetCritic",
     "SNDCGANCritic",
     "SNDCGANGenerator",
