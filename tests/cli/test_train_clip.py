@@ -21,7 +21,7 @@ def test_the_trained_model_is_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = LabelledImages(torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8), torch.arange(20) % 10)
-    monkeypatch.setattr(train_commands, "_images", lambda data, split: few)
+    monkeypatch.setattr(train_commands, "images_of", lambda data, split: few)
     words = "--iterations 2 --checkpoint-every 1 --batch-size 10 --width 16 --progress false --accelerator cpu"
     main(["train", "clip", "--out", str(tmp_path / "run"), *words.split(" ")])
     metrics = json.loads(capsys.readouterr().out.split("the model is in")[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 from wasserflow.cli.demo import demo
 from wasserflow.cli.evaluate import evaluate
+from wasserflow.cli.generate import generate
 from wasserflow.cli.refine import refine
 from wasserflow.cli.zoo import zoo
 
@@ -32,6 +33,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             train_vq,
             train_wgan_gp,
         )
+        from wasserflow.cli.train_fdrl import train_fdrl
 
         train |= {
             "wgan-gp": train_wgan_gp,
@@ -40,6 +42,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "classifier": train_classifier,
             "clip": train_clip,
             "vq": train_vq,
+            "fdrl": train_fdrl,
         }
     reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
     if "reproduce" in words:
@@ -54,4 +57,12 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "text-guidance": reproduce_text_guidance,
             "vq": reproduce_vq,
         }
-    return {"zoo": zoo, "demo": demo, "refine": refine, "evaluate": evaluate, "train": train, "reproduce": reproduce}
+    return {
+        "zoo": zoo,
+        "demo": demo,
+        "refine": refine,
+        "generate": generate,
+        "evaluate": evaluate,
+        "train": train,
+        "reproduce": reproduce,
+    }

@@ -72,6 +72,33 @@ def save_pictures(
     return [out / "before.png", out / "after.png", out / "trajectory.gif"]
 
 
+def save_generated_pictures(
+    out: Path, samples: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None
+) -> list[Path]:
+    """Write `grid.png` and `trajectory.gif` of samples that come of a flow.
+
+    Args:
+        out: the run directory.
+        samples: stored samples of the first batch: uint8 images NHWC, or points (n, 2).
+        trajectory: the first batch from its start to its end.
+        data: real points to draw behind points.
+
+    Returns:
+        The files.
+    """
+    draw: Callable[[Tensor, str], Image.Image]
+    if samples.ndim == 4:
+        draw, last = _draw_image_grid, torch.from_numpy(samples).permute(0, 3, 1, 2)
+    elif samples.ndim == 2 and samples.shape[1] == 2:
+        draw, last = _point_drawer(trajectory[0].numpy(), samples, data), torch.from_numpy(samples)
+    else:
+        return []
+    shown = _SHOWN_IMAGES if samples.ndim == 4 else _SHOWN_POINTS
+    draw(last[:shown], "").save(out / "grid.png")
+    save_animation(out / "trajectory.gif", [draw(frame[:shown], "") for frame in trajectory])
+    return [out / "grid.png", out / "trajectory.gif"]
+
+
 def _draw_image_grid(images: Tensor, title: str) -> Image.Image:
     return image_grid(images)
 

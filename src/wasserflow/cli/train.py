@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import nn
-
 from wasserflow.cli.measures import POINTS
+from wasserflow.cli.trained import ImagesName, images_of, save_trained, told
 from wasserflow.data.captions import captions
-from wasserflow.data.images import LabelledImages, Split, cifar10, mnist
 from wasserflow.models import zoo
-from wasserflow.models.pretrained import Card, Recipe, save_pretrained
+from wasserflow.models.pretrained import Recipe
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.sndcgan import SNDCGANCritic
@@ -31,7 +27,6 @@ from wasserflow.training.vq import train_vq as fit_vq
 from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
 
 ToyName = Literal["25gaussians", "swissroll"]
-ImagesName = Literal["cifar10", "mnist"]
 LossName = Literal["non-saturating", "hinge"]
 
 # Ansari et al. (2021), appendix D.1.
@@ -53,11 +48,11 @@ def train_wgan_gp(
     """
     gan = fit_wgan_gp(POINTS[data], out, width=width, layers=layers, seed=seed, **settings)
     sizes = {"width": width, "layers": layers}
-    _save(
+    save_trained(
         out,
         summary=f"WGAN-GP of multilayer perceptrons on {data}",
         data=data,
-        training=_told(settings, seed=seed),
+        training=told(settings, seed=seed),
         networks={"generator": Recipe("mlp_generator", sizes), "critic": Recipe("mlp_critic", sizes)},
         trained={"generator": gan.generator, "critic": gan.critic},
         prior=Recipe("Normal", {"shape": 2}),
@@ -85,7 +80,7 @@ def train_sndcgan(
         latent_dim: Length of a latent.
         settings: Of the trainer.
     """
-    images = _images(data, "train").images
+    images = images_of(data, "train").images
     losses = {"hinge": HINGE, "non-saturating": NON_SATURATING}
     gan = fit_sndcgan(
         images,
@@ -97,11 +92,11 @@ def train_sndcgan(
         **settings,
     )
     shape = {"image_size": images.shape[-1], "image_channels": images.shape[1]}
-    _save(
+    save_trained(
         out,
         summary=f"SN-DCGAN, {loss} loss, on {data}",
         data=data,
-        training=_told(settings),
+        training=told(settings),
         networks={
             "generator": Recipe("SNDCGANGenerator", {"channels": channels, "latent_dim": latent_dim, **shape}),
             "critic": Recipe("SNDCGANCritic", {"channels": critic_channels, **shape}),
@@ -132,7 +127,7 @@ def train_critic(
     if critic_channels is not None and backbone is not None:
         raise ValueError(f"critic_channels is {critic_channels} and backbone is {backbone}; give only one of them")
     pair = zoo.load(model)
-    train, held_out = _images(data, "train").images, _images(data, "validation").images
+    train, held_out = images_of(data, "train").images, images_of(data, "validation").images
     critic, recipe = pair.critic, pair.card.networks["critic"]
     if critic_channels is not None:
         sizes = {"channels": critic_channels, "image_size": train.shape[-1], "image_channels": train.shape[1]}
@@ -144,11 +139,11 @@ def train_critic(
     refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, **settings)
     assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
     print(json.dumps(assessment, indent=2))
-    _save(
+    save_trained(
         out,
         summary=f"{pair.card.summary}; critic refitted with the generator frozen",
         data=data,
-        training=f"pair: {pair.card.command} ({pair.card.training}); then the critic: {_told(settings)}",
+        training=f"pair: {pair.card.command} ({pair.card.training}); then the critic: {told(settings)}",
         networks={"generator": pair.card.networks["generator"], "critic": recipe},
         trained={"generator": pair.generator, "critic": refitted},
         prior=pair.card.prior,
@@ -165,7 +160,7 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -
         data: The labelled images: `train` is learnt from, `validation` chooses the checkpoint, `test` is measured.
         settings: Of the trainer.
     """
-    train, held_out, test = (_images(data, split) for split in ("train", "validation", "test"))
+    train, held_out, test = (images_of(data, split) for split in ("train", "validation", "test"))
     network = fit_classifier(train, held_out, out, **settings)
     metrics = {"test accuracy, %": robust_accuracy(network, test.images, test.labels, radius=0, steps=1)}
     if settings.get("radius"):
@@ -178,11 +173,11 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -
         "widths": list(network.widths),
         "image_channels": network.image_channels,
     }
-    _save(
+    save_trained(
         out,
         summary=f"residual classifier of {data}; its features measure images",
         data=data,
-        training=_told(settings),
+        training=told(settings),
         networks={"model": Recipe("SmallResNet", sizes)},
         trained={"model": network},
         metrics=metrics,
@@ -197,18 +192,18 @@ def train_clip(out: Path, data: Literal["cifar10"] = "cifar10", **settings: Any)
         data: The labelled images: `train` is learnt from, `validation` and `test` are measured.
         settings: Of the trainer.
     """
-    train, held_out, test = (_images(data, split) for split in ("train", "validation", "test"))
+    train, held_out, test = (images_of(data, split) for split in ("train", "validation", "test"))
     encoder = fit_clip(train, held_out, captions(), out, **settings)
     metrics = {}
     for name, images in (("validation", held_out), ("test", test)):
         accuracy = zero_shot_accuracy(encoder, captions(), images)
         metrics[f"zero-shot accuracy, {name}, %"] = round(100 * accuracy, 2)
     print(json.dumps(metrics, indent=2))
-    _save(
+    save_trained(
         out,
         summary=f"small CLIP model of captioned {data} images",
         data=data,
-        training=_told(settings),
+        training=told(settings),
         networks={"model": Recipe("load_clip")},
         trained={"model": encoder},
         metrics=metrics,
@@ -233,25 +228,21 @@ def train_vq(
         widths: Channels at each resolution; each resolution after the first is half the one before.
         settings: Of the trainer.
     """
-    train, held_out = _images(data, "train").images, _images(data, "validation").images
+    train, held_out = images_of(data, "train").images, images_of(data, "validation").images
     sizes: dict[str, Any] = {"codes": codes, "latent_channels": latent_channels, "widths": list(widths)}
     autoencoder = fit_vq(train, held_out, out, **sizes, **settings)
     metrics = measure_vq(autoencoder.network, held_out)
     print(json.dumps(metrics, indent=2))
     shape = {"image_size": train.shape[-1], "image_channels": train.shape[1]}
-    _save(
+    save_trained(
         out,
         summary=f"vector-quantised autoencoder of {data}: {codes} codes of length {latent_channels}",
         data=data,
-        training=_told(settings),
+        training=told(settings),
         networks={"model": Recipe("vq_autoencoder", {**sizes, **shape})},
         trained={"model": autoencoder.network},
         metrics={f"{name}, validation": round(value, 4) for name, value in metrics.items()},
     )
-
-
-def _images(data: ImagesName, split: Split) -> LabelledImages:
-    return cifar10(split) if data == "cifar10" else mnist(split)
 
 
 def _classifier(name: str) -> SmallResNet:
@@ -259,24 +250,3 @@ def _classifier(name: str) -> SmallResNet:
     if not isinstance(model, SmallResNet):
         raise ValueError(f"backbone is {name}, a {type(model).__name__}; give a SmallResNet, such as cifar10-resnet")
     return model
-
-
-def _told(settings: Mapping[str, Any], **more: Any) -> str:
-    shown = {name: value for name, value in {**settings, **more}.items() if name not in ("progress", "resume")}
-    return ", ".join(f"{name} {value}" for name, value in shown.items())
-
-
-def _save(
-    out: Path,
-    *,
-    summary: str,
-    data: str,
-    training: str,
-    networks: Mapping[str, Recipe],
-    trained: Mapping[str, nn.Module],
-    **fields: Any,
-) -> None:
-    command = shlex.join(["wasserflow", *sys.argv[1:]])
-    card = Card(out.name, summary, data, command, training, networks, **fields)
-    save_pretrained(out / "model", card, trained)
-    print(f"the model is in {out / 'model'}: wasserflow refine --model {out / 'model'} --out ...")

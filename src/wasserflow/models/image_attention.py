@@ -29,8 +29,8 @@ class ImageAttention(nn.Module):
     def __init__(self, channels: int, normalise: bool = False) -> None:
         super().__init__()
         narrow = max(1, channels // 8)
-        made = [nn.Conv2d(channels, out, 1) for out in (narrow, narrow, channels)]
-        self.query, self.key, self.value = (spectral_norm(part) for part in made) if normalise else made
+        self.query, self.key = _projection(channels, narrow, normalise), _projection(channels, narrow, normalise)
+        self.value = _projection(channels, channels, normalise)
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
@@ -38,3 +38,8 @@ class ImageAttention(nn.Module):
         query, key, value = (part(x).flatten(2).mT for part in (self.query, self.key, self.value))
         seen = scaled_dot_product_attention(query, key, value)
         return x + self.gain * seen.mT.reshape(x.shape)
+
+
+def _projection(channels: int, out_channels: int, normalise: bool) -> nn.Module:
+    projection = nn.Conv2d(channels, out_channels, 1)
+    return spectral_norm(projection) if normalise else projection

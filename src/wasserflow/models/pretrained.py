@@ -13,11 +13,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from wasserflow import models, spaces
+import wasserflow
+from wasserflow import models, ratios, spaces
 from wasserflow.models import adapters
 from wasserflow.spaces import PriorSpace
 
 CARD = "card.json"
+# Of a room above this one, so it is looked up when a card asks for it.
+_WHOLE_MODELS = ("FlowGuidedRatio",)
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,9 @@ class Recipe:
 
     Args:
         make: a name of `wasserflow.models` (networks) or `wasserflow.spaces` (priors); a name of
-            `wasserflow.models.adapters` reads the network from a folder of the library that it comes from.
-        arguments: plain JSON values.
+            `wasserflow.models.adapters` reads the network from a folder of the library that it comes from;
+            `FlowGuidedRatio` is itself.
+        arguments: plain JSON values, and recipes of parts, by names of `wasserflow`, its models, spaces or ratios.
     """
 
     make: str
@@ -188,7 +192,8 @@ def _network(folder: Path, name: str, recipe: Recipe) -> nn.Module:
     if recipe.make in adapters.__all__:
         read: Callable[..., nn.Module] = getattr(adapters, recipe.make)
         return read(folder / name, **recipe.arguments)
-    network: nn.Module = _build(models, recipe, folder / CARD)
+    room = wasserflow if recipe.make in _WHOLE_MODELS else models
+    network: nn.Module = _build(room, recipe, folder / CARD)
     path = folder / f"{name}.safetensors"
     try:
         network.load_state_dict(load_file(path))
@@ -202,7 +207,17 @@ def _network(folder: Path, name: str, recipe: Recipe) -> nn.Module:
 def _build(room: Any, recipe: Recipe, source: Path) -> Any:
     if recipe.make not in room.__all__:
         raise ValueError(f"{source} asks for {recipe.make!r}; {room.__name__} has {', '.join(room.__all__)}")
+    arguments = {name: _part(value, source) for name, value in recipe.arguments.items()}
     try:
-        return getattr(room, recipe.make)(**recipe.arguments)
+        return getattr(room, recipe.make)(**arguments)
     except TypeError as error:
         raise ValueError(f"{source} builds {recipe.make} with {dict(recipe.arguments)}: {error}") from error
+
+
+def _part(value: Any, source: Path) -> Any:
+    """An argument as it is, or what a recipe among the arguments makes."""
+    if not (isinstance(value, Mapping) and set(value) == {"make", "arguments"}):
+        return value
+    recipe = Recipe(**value)
+    rooms = [room for room in (models, spaces, ratios) if recipe.make in room.__all__]
+    return _build(rooms[0] if rooms else wasserflow, recipe, source)

@@ -1,0 +1,104 @@
+"""Train a flow-guided density ratio from data to a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from wasserflow.ratios import BregmanLoss
+from wasserflow.spaces import Source
+from wasserflow.training.batches import IterationData
+from wasserflow.training.fdrl import FlowGuidedRatio
+from wasserflow.training.run import check_run_folder, fit_run
+
+
+def train_fdrl(
+    network: nn.Module,
+    data: Shaped[Tensor, "n *event"],
+    source: Source,
+    divergence: Any,
+    loss: BregmanLoss[Any],
+    out: Path,
+    *,
+    iterations: int = 100_000,
+    batch_size: int = 64,
+    flow_steps: int = 100,
+    step_size: float = 3.0,
+    noise_std: float = 1e-2,
+    lr: float = 1e-4,
+    ema: float = 0.998,
+    data_noise: float = 3e-2,
+    flips: bool = False,
+    precision: str = "32-true",
+    accelerator: str = "auto",
+    seed: int = 0,
+    checkpoint_every: int = 500,
+    resume: bool = False,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> FlowGuidedRatio[Any]:
+    """Train a `FlowGuidedRatio` and leave `last.ckpt` and a log in a folder.
+
+    Args:
+        network: what is trained, in place.
+        data: (n, *event) floats, or uint8 images.
+        source: where particles start.
+        divergence: which f.
+        loss: what makes the network a ratio or its logarithm.
+        out: a folder which does not exist yet, unless `resume` is given.
+        iterations: training steps; with `resume`, counted from the very start.
+        batch_size: data, and as many particles, in a step.
+        flow_steps: steps of the flow in a training step.
+        step_size: of the flow, in units of x².
+        noise_std: standard deviation of the noise of one step of the flow.
+        lr: the learning rate that Adam starts with; it falls to a tenth after 80 % and 90 % of the iterations.
+        ema: weight of the past in the moving average.
+        data_noise: standard deviation of the noise added to data.
+        flips: mirror half of the images.
+        precision: of the network, in Lightning's words.
+        accelerator: where to train, in Lightning's words.
+        seed: seeds batches, starts, noise and mirroring.
+        checkpoint_every: iterations between two writings of `last.ckpt`.
+        resume: continue from `out/last.ckpt`.
+        tensorboard: also write TensorBoard events.
+        progress: show a progress bar.
+
+    Returns:
+        The trained model, in evaluation mode.
+
+    Raises:
+        FileExistsError: `out` exists and `resume` is False.
+        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+        TrainingDiverged: the run came apart; `out/last.ckpt` is from before.
+        TypeError: a divergence that does not go with the loss.
+    """
+    check_run_folder(out, resume)
+    model = FlowGuidedRatio(
+        network,
+        source,
+        divergence,
+        loss,
+        flow_steps=flow_steps,
+        step_size=step_size,
+        noise_std=noise_std,
+        lr=lr,
+        ema=ema,
+        data_noise=data_noise,
+        flips=flips,
+        seed=seed,
+    )
+    fit_run(
+        model,
+        IterationData(data, batch_size=batch_size, iterations=iterations, seed=seed),
+        out,
+        checkpoint_every=min(checkpoint_every, iterations),
+        precision=precision,
+        accelerator=accelerator,
+        resume=resume,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
+    return model.eval()

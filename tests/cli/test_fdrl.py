@@ -1,0 +1,123 @@
+"""`wasserflow train fdrl` and `wasserflow generate`: what they leave, what comes back, what they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import wasserflow as wf
+from wasserflow.cli import main
+from wasserflow.cli import train_fdrl as commands
+from wasserflow.data.images import LabelledImages
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:Found \d+ module:UserWarning")
+
+QUICK = "--iterations 3 --flow-steps 2 --batch-size 8 --width 4 --progress false --accelerator cpu"
+
+
+def run(*words: object) -> None:
+    main([str(word) for word in words])
+
+
+def trained(folder: Path, *words: str) -> Path:
+    run("train", "fdrl", "--out", folder, *QUICK.split(), *words)
+    return folder / "model"
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    return trained(tmp_path / "run", "--data", "swissroll")
+
+
+def test_points_leave_every_file_and_equal_the_library(points: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples"
+    run("generate", "--model", points, "--out", out, "--n", 7, "--seed", 3, "--extra-steps", 4, "--progress", "false")
+    samples = np.load(out / "samples.npz")["samples"]
+    model = wf.zoo.load(points).model
+    assert isinstance(model, wf.FlowGuidedRatio)
+    np.testing.assert_allclose(samples, model.generate(7, extra_steps=4, seed=3), atol=1e-5)
+    for name in ("grid.png", "trajectory.gif"):
+        with Image.open(out / name) as picture:
+            picture.verify()
+    record = json.loads((out / "run.json").read_text())
+    assert (record["status"], record["finished"], record["evaluations"]) == ("finished", 7, 7 * 6)
+
+
+def test_the_shipped_model_is_the_average_and_its_settings(points: Path) -> None:
+    state = torch.load(points.parent / "last.ckpt", weights_only=True)["state_dict"]
+    model = wf.zoo.load(points).model
+    assert model.average is None
+    assert (model.flow_steps, model.step_size, model.data_noise) == (2, 0.5, 0.0)
+    for name, value in model.network.state_dict().items():
+        assert torch.equal(value, state[f"average.module.{name}"])
+    card = wf.zoo.load(points).card
+    assert "iterations 3" in card.training
+    assert "pairing lsif-pearson" in card.training
+
+
+@pytest.mark.parametrize(("pairing", "source"), [("lsif-pearson", "gaussian"), ("lr-js", "uniform")])
+def test_images_keep_their_fitted_source(
+    pairing: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    few = LabelledImages(
+        torch.randint(0, 200, (40, 1, 28, 28), dtype=torch.uint8, generator=generator), torch.zeros(40).long()
+    )
+    monkeypatch.setattr(commands, "images_of", lambda data, split: few)
+    model = trained(tmp_path / "run", "--data", "mnist", "--pairing", pairing, "--source", source)
+    loaded = wf.zoo.load(model).model
+    kind = {"gaussian": wf.spaces.Gaussian, "uniform": wf.spaces.Box}[source]
+    assert isinstance(loaded.source, kind)
+    if source == "gaussian":
+        expected = (few.images.float() / 127.5 - 1).mean(0).flatten()
+        torch.testing.assert_close(loaded.source.mean, expected, rtol=1e-4, atol=1e-5)
+        assert loaded.source.clamp == (-1.0, 1.0)
+    assert type(loaded.loss).__name__ == ("LeastSquares" if pairing == "lsif-pearson" else "Logistic")
+    run("generate", "--model", model, "--out", tmp_path / "g", "--n", 5, "--batch-size", 2, "--progress", "false")
+    samples = np.load(tmp_path / "g" / "samples.npz")["samples"]
+    assert (samples.shape, samples.dtype) == ((5, 28, 28, 1), np.uint8)
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    words = ["train", "fdrl", "--data", "swissroll", "--out", tmp_path / "run", *QUICK.split(), "--checkpoint-every", 2]
+    run(*words)
+    first = (tmp_path / "run" / "model").rename(tmp_path / "first")
+    run(*words, "--resume", "true")
+    one, two = (wf.zoo.load(folder).model.state_dict() for folder in (first, tmp_path / "run" / "model"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    with pytest.raises(SystemExit) as stop:
+        run(*words)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+def test_refusals(points: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "g"
+    assert "does not generate by a flow" in refused(capsys, "generate", "--model", "cifar10-resnet", "--out", out)
+    assert "n is 0; give at least 1" in refused(capsys, "generate", "--model", points, "--out", out, "--n", 0)
+    assert "extra_steps is -1" in refused(capsys, "generate", "--model", points, "--out", out, "--extra-steps=-1")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kept.txt").write_text("mine")
+    assert "choose another --out" in refused(capsys, "generate", "--model", points, "--out", tmp_path / "mine")
+    assert "not empty" in refused(capsys, "train", "fdrl", "--out", points.parent, "--data", "swissroll")
+
+
+def test_a_diverging_training_says_why_and_keeps_its_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*QUICK.split(), "--iterations", 40, "--lr", 1e4, "--checkpoint-every", 1, "--data", "swissroll"]
+    with pytest.raises(SystemExit) as stop:
+        run("train", "fdrl", "--out", tmp_path / "run", *words)
+    assert "last good checkpoint" in str(stop.value)
+    assert (tmp_path / "run" / "last.ckpt").is_file()
+    assert not (tmp_path / "run" / "model").exists()
