@@ -183,6 +183,14 @@ def test_step_sizes_scale_the_weights() -> None:
     assert (best.density, best.mollifier, best.ridge) == ("kernel-ridge", 0.1, 0.1)
 
 
+def test_rows_of_the_method_share_their_weights_but_steins() -> None:
+    rows = {row.label: row.options for row in tables(Settings((1.0, 2.0, 3.0), stein_weights=(4.0, 5.0, 6.0)))[2]}
+    for label in ("KDE", "KRR", "KDE mollified", "KRR mollified"):
+        assert rows[label].weights == (1.0, 2.0, 3.0)
+    assert rows["Stein"].weights == (4.0, 5.0, 6.0)
+    assert {options.steps for options in rows.values()} == {15}
+
+
 def test_damaged_results_are_named(tmp_path: Path) -> None:
     path = tmp_path / "finished.json"
     path.write_text("{")

@@ -202,7 +202,7 @@ def _notes(config: Mapping[str, Any], with_steps: bool) -> str:
         f"evaluations a sample in every row; log p from {settings['references']} training images",
         f"paper: Fréchet Inception distance of another SN-GAN ({PAPER_BASE:.2f}): compare the changes, "
         "not the numbers. It takes DOT's and DGflow's from another pair (20.90), DDLS's from another network",
-        "Stein: the paper estimates log q by Stein's identity and log p by kernel ridge; this row estimates both by it",
+        f"Stein: the paper takes log p from kernel ridge; this row has the weights {tuple(settings['stein_weights'])}",
     ]
     if with_steps:
         lines.append(f"table 6: step s is s / 0.3 times the weights {tuple(settings['weights'])}, 0.3 the paper's best")
