@@ -47,6 +47,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
     if "reproduce" in words:
         from wasserflow.cli.reproduce import reproduce_25gaussians
+        from wasserflow.cli.reproduce_fdrl import reproduce_fdrl_toy
         from wasserflow.cli.reproduce_gmi import reproduce_gmi
         from wasserflow.cli.reproduce_text import reproduce_text_guidance
         from wasserflow.cli.reproduce_vq import reproduce_vq
@@ -54,6 +55,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         reproduce |= {
             "25gaussians": reproduce_25gaussians,
             "gmi": reproduce_gmi,
+            "fdrl-toy": reproduce_fdrl_toy,
             "text-guidance": reproduce_text_guidance,
             "vq": reproduce_vq,
         }

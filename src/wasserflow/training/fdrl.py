@@ -160,7 +160,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
                 "displacement": (particles - start).flatten(1).norm(dim=1).mean(),
             }
         self.log_dict({"loss": loss.detach(), **watched}, prog_bar=True)
-        return {"loss": loss, "ratio_on_data": ratio_on_data}
+        return {"loss": loss, "ratio_on_data": ratio_on_data, "particles": particles}
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Let the moving average follow each step, before any checkpoint of it is written."""

@@ -1,0 +1,85 @@
+"""`wasserflow reproduce fdrl-toy`: its table, its figures and that the numbers are those of the experiments."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from wasserflow.cli import fdrl_toy, main
+from wasserflow.data.toy import SwissRoll
+from wasserflow.spaces import Normal
+
+pytestmark = [
+    pytest.mark.filterwarnings(r"ignore:Found \d+ module:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory:UserWarning"),
+]
+
+
+def test_the_table_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--seeds", "2", "--crossing-steps", "12", "--swiss-roll-steps", "2", "--seed", "5", "--progress", "false"]
+    main(["reproduce", "fdrl-toy", "--out", str(tmp_path / "toy"), *words])
+    printed = capsys.readouterr().out
+    table = json.loads((tmp_path / "toy" / "table.json").read_text())
+    assert [(row["estimator"], row["target"]) for row in table["chasm"]] == [
+        ("stale", 1.0),
+        ("stale", 6.0),
+        ("flow-guided", 6.0),
+    ]
+    assert [row["pairing"] for row in table["swiss_roll"]] == ["lsif-pearson", "lr-kl", "lr-js", "lr-logd"]
+    for row in table["swiss_roll"]:
+        assert len(row["wasserstein2"]) == 2
+        assert row["wasserstein2"][0] != row["wasserstein2"][1]
+        # Hardly trained: still about as far as N(0, I) is.
+        assert 0.3 < row["wasserstein2"][0] < 3
+        assert row["pairing"] in printed
+    assert all(0.1 < w < 0.25 for w in table["data_to_data"])
+    for name in ("chasm.png", "swiss_rolls.png"):
+        with Image.open(tmp_path / "toy" / name) as picture:
+            picture.verify()
+    record = json.loads((tmp_path / "toy" / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["metrics"]["swiss_roll"] == table["swiss_roll"]
+
+
+def test_the_crossing_is_seen_and_measured(tmp_path: Path) -> None:
+    crossing = fdrl_toy.cross(tmp_path / "run", guided=True, target=6.0, iterations=11, seed=0, progress=False)
+    assert crossing.means.shape == (11, 2)
+    assert list(crossing.clouds) == [10]
+    torch.testing.assert_close(crossing.clouds[10].mean(dim=0), crossing.means[9])
+    far = fdrl_toy.Crossing(torch.zeros(1, 2), {}, torch.tensor([[6.0, 5.0], [6.2, 5.0]]), 6.0)
+    assert far.miss == pytest.approx(1.0)
+    assert fdrl_toy.Crossing(torch.zeros(1, 2), {}, None, 6.0).miss == math.inf
+
+
+def test_the_start_of_the_crossing_is_the_papers(tmp_path: Path) -> None:
+    crossing = fdrl_toy.cross(tmp_path / "run", guided=False, target=1.0, iterations=10, seed=0, progress=False)
+    # The stale estimator learns on the source itself, N(0, 0.1 I).
+    cloud = crossing.clouds[10]
+    assert cloud.mean(dim=0).abs().max() < 0.1
+    assert cloud.std().item() == pytest.approx(0.1**0.5, rel=0.12)
+
+
+def test_distances_are_to_points_no_training_has_seen() -> None:
+    x = SwissRoll().sample(200, seed=7)
+    assert 0.1 < fdrl_toy.distance_to_fresh_data(x, seed=0) < 0.5
+    assert fdrl_toy.distance_to_fresh_data(Normal(2).sample(200, seed=0) + 3, seed=0) > 3
+
+
+@pytest.mark.slow
+def test_the_flow_guided_estimator_crosses_and_the_stale_one_does_not(tmp_path: Path) -> None:
+    guided = fdrl_toy.cross(tmp_path / "guided", guided=True, target=6.0, iterations=1_000, seed=0, progress=False)
+    assert guided.miss < 0.15
+    stale = fdrl_toy.cross(tmp_path / "stale", guided=False, target=6.0, iterations=1_000, seed=0, progress=False)
+    assert stale.miss > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pairing", "bar"), [("lsif-pearson", 0.2), ("lr-kl", 0.2), ("lr-js", 0.3), ("lr-logd", 0.3)])
+def test_every_pairing_learns_the_swiss_roll(pairing: fdrl_toy.PairingName, bar: float, tmp_path: Path) -> None:
+    samples = fdrl_toy.learn_swiss_roll(tmp_path / "run", pairing, 1_500, seed=0, progress=False)
+    assert fdrl_toy.distance_to_fresh_data(samples, seed=0) <= bar
