@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from wasserflow.cli.fdrl_toy import (
+    ACROSS_THE_CHASM,
     FAR,
     NEAR,
     W2_POINTS,
