@@ -88,7 +88,7 @@ def test_points_equal_the_library_and_the_record_says_how(toy: str, tmp_path: Pa
     pair, seeds = zoo.load(toy), wf.sample_seeds(0, 6)
     with torch.no_grad():
         x0 = pair.generator(pair.prior.sample(6, seeds))
-    density = wf.KernelRidge(0.5, MedianBandwidth(1.0), mollifier=0.2)
+    density = wf.KernelRidge(0.5, MedianBandwidth(0.2), mollifier=0.2)
     real = wf.data.toy.Gaussians25().sample(50, seed=2)
     options = {"density": density, "weights": (0.2, 0.3, 0.1), "steps": 3, "seed": seeds}
     expected = wf.methods.gmi(None, x0, real=real, log_likelihood=pair.critic, **options).samples
@@ -145,7 +145,7 @@ def test_without_real_data_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, t
     said = refused(capsys, "refine", "--model", "cifar10-sndcgan", *GMI, "--n", 4, "--out", tmp_path / "x")
     assert "gmi needs real samples" in said
     assert "WASSERFLOW_DATA" in said
-    assert "--weights '[0.1, 0, 0.1]'" in said
+    assert "--weights '[0.3, 0, 0.2]'" in said
     assert not (tmp_path / "x").exists()
 
 

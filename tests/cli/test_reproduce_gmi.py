@@ -92,9 +92,9 @@ def test_rows_are_the_methods(words: list[str], tmp_path: Path) -> None:
             return wf.metrics.frechet_distance(wf.metrics.FeatureMoments.of(net.features(to_float(images))), judge)
 
     def inferred(*weights: float) -> float:
-        reference = ReferenceFeatures.of(pair.critic.features, real)
-        options = {"features": pair.critic.features, "real": reference, "log_likelihood": pair.critic, "steps": 2}
-        density = wf.KernelDensity(MedianBandwidth(1.0))
+        reference = ReferenceFeatures.of(pair.critic.pooled_features, real)
+        options = {"features": pair.critic.pooled_features, "real": reference, "log_likelihood": pair.critic, "steps": 2}
+        density = wf.KernelDensity(MedianBandwidth(0.2))
         return distance(wf.methods.gmi(pair.generator, z, weights=weights, density=density, **options).particles)
 
     table = table_of(out)
@@ -180,7 +180,7 @@ def test_step_sizes_scale_the_weights() -> None:
     assert rows["step 2"].options.weights == pytest.approx((2.0, 4.0, 6.0))
     best = tables(Settings(weights=(0.3, 0.6, 0.9), best="KRR mollified"))[1][0].options
     assert rows["step 0.3"].options == best
-    assert (best.density, best.mollifier, best.ridge) == ("kernel-ridge", 0.1, 0.1)
+    assert (best.density, best.mollifier, best.ridge) == ("kernel-ridge", 0.01, 0.1)
 
 
 def test_rows_of_the_method_share_their_weights_but_steins() -> None:

@@ -82,7 +82,7 @@ class Flows:
         assert pair.prior is not None
         self.prior: PriorSpace = pair.prior
         self.generator, self.critic = prepare(pair.generator, pair.critic)
-        self.features = kernel_features(self.critic, "cifar10")
+        self.features = kernel_features(pair, torch.device("cpu"))
         self.judge, self.n, self.progress = judge, n, progress
         self._real: dict[tuple[int, bool], Any] = {}
 

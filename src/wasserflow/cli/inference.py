@@ -16,6 +16,7 @@ from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_flo
 from wasserflow.densities import (
     Density,
     Features,
+    JoinedFeatures,
     KernelDensity,
     KernelRidge,
     MedianBandwidth,
@@ -27,6 +28,8 @@ from wasserflow.densities import (
 from wasserflow.flow import Watch
 from wasserflow.methods import Refinement, gmi
 from wasserflow.methods.groups import require_weights
+from wasserflow.models import prepare
+from wasserflow.models.pretrained import Pretrained
 from wasserflow.spaces import PriorSpace
 
 DensityName = Literal["kernel-density", "kernel-ridge", "stein"]
@@ -34,6 +37,7 @@ DensityName = Literal["kernel-density", "kernel-ridge", "stein"]
 TRAINING: dict[str, Callable[[Split], LabelledImages]] = {"cifar10": cifar10, "mnist": mnist}
 _POINTS_SEED = 2  # not one of those that points are measured against
 _BATCH = 100
+_BALANCING = 500  # samples on which features of several critics are scaled
 _SETTINGS = {
     "kernel-density": {"mollifier": 0.0},
     "kernel-ridge": {"mollifier": 0.0, "ridge": KernelRidge.ridge},
@@ -58,9 +62,9 @@ class InferenceOptions:
         space: where the particles live: the generator's latents, or its samples.
     """
 
-    weights: tuple[float, float, float] = (0.1, 0.1, 0.1)
+    weights: tuple[float, float, float] = (0.3, 0.3, 0.2)
     density: DensityName = "kernel-density"
-    bandwidth_factor: float = 1.0
+    bandwidth_factor: float = 0.2
     ridge: float | None = None
     mollifier: float | None = None
     references: int = 2_000
@@ -156,17 +160,31 @@ def require_company(options: InferenceOptions, sizes: Sequence[int]) -> None:
         )
 
 
-def kernel_features(critic: nn.Module, data: str) -> Features | None:
-    """The features that kernels compare: the critic's own for images; points are compared as they are.
+def kernel_features(pair: Pretrained, device: torch.device) -> Features | None:
+    """The features that kernels compare: those of the pair's critics for images; points are compared as they are.
 
     Args:
-        critic: on the device of the work.
-        data: what the model was trained on.
+        pair: its generator, and its critics, which are all its other networks.
+        device: of the work.
     """
-    if data in POINTS:
+    if pair.card.data in POINTS:
         return None
-    features = getattr(critic, "features", None)
-    return features if callable(features) else layer_features(critic)
+    critics = [network for name, network in pair.networks.items() if name != "generator"]
+    parts = [_penultimate(critic.to(device)) for critic in prepare(*critics)]
+    if len(parts) == 1:
+        return parts[0]
+    assert pair.prior is not None
+    with torch.no_grad():
+        samples = pair.generator(pair.prior.sample(_BALANCING, seed=0)).to(device)
+    return JoinedFeatures.balanced(parts, samples)
+
+
+def _penultimate(critic: nn.Module) -> Features:
+    for name in ("pooled_features", "features"):
+        features = getattr(critic, name, None)
+        if callable(features):
+            return features
+    return layer_features(critic)
 
 
 def real_samples(options: InferenceOptions, data: str) -> Tensor | None:

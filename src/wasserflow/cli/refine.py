@@ -196,7 +196,7 @@ def _job(
     if isinstance(options, MethodOptions):
         runner = options.runner(generator, critic, pretrained.prior)
     else:
-        features = kernel_features(critic, pretrained.card.data)
+        features = kernel_features(pretrained, device)
         real = None if attracting is None else seen_by(features, attracting, bool(options.mollifier), device, progress)
         runner = options.runner(generator, critic, pretrained.prior, features, real)
     return Job(generator, pretrained.prior, runner, options.space == "latent", device)

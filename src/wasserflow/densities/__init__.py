@@ -3,6 +3,7 @@
 from wasserflow.densities.bandwidths import Bandwidth, MedianBandwidth, NearestNeighbourBandwidth
 from wasserflow.densities.density import Density, LogDensity
 from wasserflow.densities.features import Features, ReferenceFeatures, feature_rows
+from wasserflow.densities.joined_features import JoinedFeatures
 from wasserflow.densities.kernel_density import KernelDensity
 from wasserflow.densities.kernel_ridge import KernelRidge
 from wasserflow.densities.kernel_sum import KernelSum
@@ -14,6 +15,7 @@ __all__ = [
     "Bandwidth",
     "Density",
     "Features",
+    "JoinedFeatures",
     "KernelDensity",
     "KernelRidge",
     "KernelSum",

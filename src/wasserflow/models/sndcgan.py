@@ -83,6 +83,7 @@ class SNDCGANCritic(nn.Module):
     def __init__(self, channels: int = 512, *, image_size: int = 32, image_channels: int = 3) -> None:
         super().__init__()
         _check_multiple_of_8(channels=channels, image_size=image_size)
+        self.channels = channels
         c8, c4, c2 = channels // 8, channels // 4, channels // 2
         fan_in = image_channels
         layers: list[nn.Module] = []
@@ -98,6 +99,10 @@ class SNDCGANCritic(nn.Module):
     def features(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
         """Return the flattened activations before the linear layer, 16 x channels of them for 32 x 32 images."""
         return self.trunk(x)
+
+    def pooled_features(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
+        """Return the same, averaged over positions: `channels` of them."""
+        return self.features(x).unflatten(1, (self.channels, -1)).mean(2)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, " batch"]:
         """Return the logits of these images, higher for more real."""

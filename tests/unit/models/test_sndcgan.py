@@ -58,3 +58,11 @@ def test_widths_that_cannot_be_halved_thrice_are_refused(make: type) -> None:
         make(12)
     with pytest.raises(ValueError, match="image_size is 28"):
         make(16, image_size=28)
+
+
+def test_pooled_features_average_each_channel_over_positions() -> None:
+    critic = SNDCGANCritic(16, image_size=16).eval()
+    x = torch.randn(2, 3, 16, 16)
+    maps = critic.trunk[:-1](x)
+    assert maps.shape == (2, 16, 2, 2)
+    torch.testing.assert_close(critic.pooled_features(x), maps.mean((2, 3)))
