@@ -93,7 +93,12 @@ def test_rows_are_the_methods(words: list[str], tmp_path: Path) -> None:
 
     def inferred(*weights: float) -> float:
         reference = ReferenceFeatures.of(pair.critic.pooled_features, real)
-        options = {"features": pair.critic.pooled_features, "real": reference, "log_likelihood": pair.critic, "steps": 2}
+        options = {
+            "features": pair.critic.pooled_features,
+            "real": reference,
+            "log_likelihood": pair.critic,
+            "steps": 2,
+        }
         density = wf.KernelDensity(MedianBandwidth(0.2))
         return distance(wf.methods.gmi(pair.generator, z, weights=weights, density=density, **options).particles)
 
