@@ -268,7 +268,7 @@ def test_refusals(unchecked_annotations: None) -> None:
     for name in ("flow_steps", "noise_std", "data_noise"):
         with pytest.raises(ValueError, match=f"{name} is -1; give 0 or more"):
             FlowGuidedRatio(network, Normal(2), **{name: -1})
-    with pytest.raises(ValueError, match="step_size is 0.0"):
+    with pytest.raises(ValueError, match=r"step_size is 0\.0"):
         FlowGuidedRatio(network, Normal(2), step_size=0.0)
     model = FlowGuidedRatio(network, Normal(2), flow_steps=1)
     with pytest.raises(ValueError, match="n is 0"):
