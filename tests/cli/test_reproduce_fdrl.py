@@ -19,16 +19,19 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Checkpoint directory:UserWarning"),
 ]
 
+LSIF, LOGD = "lsif-pearson", "lr-logd"
+
 
 def test_the_table_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--seeds", "2", "--crossing-steps", "12", "--swiss-roll-steps", "2", "--seed", "5", "--progress", "false"]
     main(["reproduce", "fdrl-toy", "--out", str(tmp_path / "toy"), *words])
     printed = capsys.readouterr().out
     table = json.loads((tmp_path / "toy" / "table.json").read_text())
-    assert [(row["estimator"], row["target"]) for row in table["chasm"]] == [
-        ("stale", 1.0),
-        ("stale", 6.0),
-        ("flow-guided", 6.0),
+    assert [(row["estimator"], row["pairing"], row["target"]) for row in table["chasm"]] == [
+        ("stale", "lr-logd", 1.0),
+        ("stale", "lr-logd", 6.0),
+        ("stale", "lsif-pearson", 6.0),
+        ("flow-guided", "lsif-pearson", 6.0),
     ]
     assert [row["pairing"] for row in table["swiss_roll"]] == ["lsif-pearson", "lr-kl", "lr-js", "lr-logd"]
     for row in table["swiss_roll"]:
@@ -47,7 +50,7 @@ def test_the_table_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_crossing_is_seen_and_measured(tmp_path: Path) -> None:
-    crossing = fdrl_toy.cross(tmp_path / "run", guided=True, target=6.0, iterations=11, seed=0, progress=False)
+    crossing = fdrl_toy.cross(tmp_path / "run", LSIF, guided=True, target=6.0, iterations=11, seed=0, progress=False)
     assert crossing.means.shape == (11, 2)
     assert list(crossing.clouds) == [10]
     torch.testing.assert_close(crossing.clouds[10].mean(dim=0), crossing.means[9])
@@ -57,7 +60,7 @@ def test_the_crossing_is_seen_and_measured(tmp_path: Path) -> None:
 
 
 def test_the_start_of_the_crossing_is_the_papers(tmp_path: Path) -> None:
-    crossing = fdrl_toy.cross(tmp_path / "run", guided=False, target=1.0, iterations=10, seed=0, progress=False)
+    crossing = fdrl_toy.cross(tmp_path / "run", LSIF, guided=False, target=1.0, iterations=10, seed=0, progress=False)
     # The stale estimator learns on the source itself, N(0, 0.1 I).
     cloud = crossing.clouds[10]
     assert cloud.mean(dim=0).abs().max() < 0.1
@@ -72,10 +75,13 @@ def test_distances_are_to_points_no_training_has_seen() -> None:
 
 @pytest.mark.slow
 def test_the_flow_guided_estimator_crosses_and_the_stale_one_does_not(tmp_path: Path) -> None:
-    guided = fdrl_toy.cross(tmp_path / "guided", guided=True, target=6.0, iterations=1_000, seed=0, progress=False)
+    guided = fdrl_toy.cross(tmp_path / "guided", LSIF, True, 6.0, iterations=1_000, seed=0, progress=False)
     assert guided.miss < 0.15
-    stale = fdrl_toy.cross(tmp_path / "stale", guided=False, target=6.0, iterations=1_000, seed=0, progress=False)
-    assert stale.miss > 2
+    for pairing in (LSIF, LOGD):
+        stale = fdrl_toy.cross(tmp_path / pairing, pairing, False, 6.0, iterations=1_000, seed=0, progress=False)
+        assert stale.miss > 2
+    near = fdrl_toy.cross(tmp_path / "near", LOGD, False, 1.0, iterations=1_000, seed=0, progress=False)
+    assert near.miss < 0.5
 
 
 @pytest.mark.slow
