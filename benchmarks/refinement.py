@@ -32,7 +32,7 @@ def cifar10_pair() -> Subject:
     generator, critic = SNDCGANGenerator(256), SNDCGANCritic(256)
     # One pass in training mode settles the power iterations of a critic that was never trained.
     critic.train()(torch.zeros(2, 3, 32, 32))
-    return Subject("CIFAR-10 SN-DCGAN, 256 channels, batch 100", generator, critic, Normal(128).sample(100), steps=10)
+    return Subject("CIFAR-10 SN-DCGAN, 256 channels, batch 100", generator, critic, Normal(128).sample(100), steps=25)
 
 
 def toy_pair() -> Subject:
