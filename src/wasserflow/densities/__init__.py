@@ -9,6 +9,7 @@ from wasserflow.densities.kernel_ridge import KernelRidge
 from wasserflow.densities.kernel_sum import KernelSum
 from wasserflow.densities.layer_features import layer_features
 from wasserflow.densities.mollifier import mollifier_at, shifted_features
+from wasserflow.densities.real import real_log_density
 from wasserflow.densities.stein import SteinField, SteinScore
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "feature_rows",
     "layer_features",
     "mollifier_at",
+    "real_log_density",
     "shifted_features",
 ]

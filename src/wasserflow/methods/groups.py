@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from numbers import Real
 
 import torch
@@ -13,21 +12,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from wasserflow.checks import require_particles
-from wasserflow.densities import (
-    Density,
-    Features,
-    LogDensity,
-    ReferenceFeatures,
-    feature_rows,
-    mollifier_at,
-    shifted_features,
-)
 from wasserflow.densities.gather import gather_rows
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Integrator, State
 from wasserflow.methods.refinement import Generator, Refinement, refinement
 from wasserflow.potentials import Energy
-from wasserflow.seeds import Noise, Seed, sample_seeds
+from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Space
 
 EnergyAt = Callable[[int, Tensor], Energy]
@@ -114,50 +104,3 @@ def require_weights(weights: tuple[float, float, float]) -> tuple[float, float, 
     if len(weights) != 3 or not all(math.isfinite(w) for w in weights):
         raise ValueError(f"weights is {weights!r}; give three finite numbers, of log q, log p and log p(c | x)")
     return weights
-
-
-def real_log_density(
-    features: Features | None,
-    real: Tensor | ReferenceFeatures | None,
-    density: Density,
-    like: Float[Tensor, "batch *event"],
-    seed: int = 0,
-) -> Callable[[int], LogDensity | None]:
-    """log p of real samples at each step, computed once for each standard deviation of a mollifier.
-
-    Args:
-        features: φ, maps (batch, *event) to (batch, ...).
-        real: (n, *event) samples, or their features, or None for no log p.
-        density: the estimator.
-        like: the particles, whose device and dtype the samples must have.
-        seed: of the shifts of a mollified kernel.
-
-    Raises:
-        ValueError: another device or dtype, or a mollified kernel of samples of which only the features are known.
-    """
-    require_particles(like)
-    if real is None:
-        return lambda step: None
-    values = real.values if isinstance(real, ReferenceFeatures) else real
-    if values.device != like.device or values.dtype != like.dtype:
-        raise ValueError(
-            f"real is {values.dtype} on {values.device} but the particles are {like.dtype} on {like.device}; "
-            "convert one with .to()"
-        )
-
-    @lru_cache(maxsize=1)
-    def plain() -> Tensor:
-        return real.values if isinstance(real, ReferenceFeatures) else feature_rows(features, real)
-
-    @lru_cache(maxsize=1)
-    def fitted(scale: float) -> LogDensity:
-        if scale == 0:
-            return density.fit(plain())
-        if isinstance(real, ReferenceFeatures):
-            raise ValueError(
-                f"mollifier is {scale} and real are features; its kernel shifts samples: give those as real"
-            )
-        noise = Noise(sample_seeds(seed, len(real)).to(real.device))
-        return density.fit(plain(), shifted_features(features, real, scale, density.draws, noise))
-
-    return lambda step: fitted(mollifier_at(density.mollifier, step))
