@@ -152,20 +152,22 @@ def train_critic(
     )
 
 
-def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -> None:
+def train_classifier(out: Path, data: ImagesName = "cifar10", radius: float = 0.0, **settings: Any) -> None:
     """Train a small residual classifier, whose last hidden layer serves as the features of metrics.
 
     Args:
         out: A new folder for the checkpoints and the log; the model is left in its `model`.
         data: The labelled images: `train` is learnt from, `validation` chooses the checkpoint, `test` is measured.
+        radius: Of the L2 ball around each image on [-1, 1] in which the classifier is to be right; 0 for ordinary
+            training.
         settings: Of the trainer.
     """
     train, held_out, test = (images_of(data, split) for split in ("train", "validation", "test"))
-    network = fit_classifier(train, held_out, out, **settings)
+    network = fit_classifier(train, held_out, out, radius=radius, **settings)
     metrics = {"test accuracy, %": robust_accuracy(network, test.images, test.labels, radius=0, steps=1)}
-    if settings.get("radius"):
-        name = f"test accuracy, %, under 10-step attacks of radius {settings['radius']} on [-1, 1]"
-        metrics[name] = robust_accuracy(network, test.images, test.labels, settings["radius"])
+    if radius:
+        name = f"test accuracy, %, under 10-step attacks of radius {radius} on [-1, 1]"
+        metrics[name] = robust_accuracy(network, test.images, test.labels, radius)
     metrics = {name: round(100 * value, 2) for name, value in metrics.items()}
     print(json.dumps(metrics, indent=2))
     sizes = {
@@ -177,7 +179,7 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", **settings: Any) -
         out,
         summary=f"residual classifier of {data}; its features measure images",
         data=data,
-        training=told(settings),
+        training=told({**settings, "radius": radius}),
         networks={"model": Recipe("SmallResNet", sizes)},
         trained={"model": network},
         metrics=metrics,

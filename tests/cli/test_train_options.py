@@ -1,0 +1,36 @@
+"""Every trainer's settings are options of its command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from jsonargparse import ArgumentParser
+
+from wasserflow.cli import train, train_fdrl
+from wasserflow.training import classifier, clip, critic, fit_fdrl, sndcgan, vq, wgan_gp
+
+
+@pytest.mark.parametrize(
+    ("command", "trainer"),
+    [
+        (train.train_classifier, classifier.train_classifier),
+        (train.train_clip, clip.train_clip),
+        (train.train_critic, critic.refit_critic),
+        (train.train_sndcgan, sndcgan.train_sndcgan),
+        (train.train_vq, vq.train_vq),
+        (train.train_wgan_gp, wgan_gp.train_wgan_gp),
+        (train_fdrl.train_fdrl, fit_fdrl.train_fdrl),
+    ],
+)
+def test_settings_of_the_trainer_are_options(command: Callable[..., Any], trainer: Callable[..., Any]) -> None:
+    parser = ArgumentParser()
+    parser.add_function_arguments(command)
+    options = {action.dest for action in parser._actions}
+    settings = {
+        name for name, of in inspect.signature(trainer).parameters.items() if of.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    assert {"resume", "progress"} <= settings
+    assert settings - options == set()
