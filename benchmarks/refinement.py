@@ -81,7 +81,8 @@ def refine(subject: Subject, generator: nn.Module, critic: nn.Module) -> Callabl
 def rows(subject: Subject, repeats: int) -> list[tuple[str, str, float, float, float, float]]:
     """Time all rivals and give (subject, ratio, median, min, max, target)."""
     subject.generator.eval(), subject.critic.eval()
-    generator, critic = wf.prepare(subject.generator, subject.critic)
+    exact = wf.prepare(subject.generator, subject.critic)
+    half = wf.prepare(subject.generator, subject.critic, precision=torch.bfloat16)
     bare = [p for m in (subject.generator, subject.critic) for p in m.parameters()]
 
     def frozen_floor() -> Tensor:
@@ -97,7 +98,8 @@ def rows(subject: Subject, repeats: int) -> list[tuple[str, str, float, float, f
         {
             "floor": frozen_floor,
             "refine": refine(subject, subject.generator, subject.critic),
-            "prepared": refine(subject, generator, critic),
+            "prepared": refine(subject, *exact),
+            "prepared in bfloat16": refine(subject, *half),
             "published": published_loop(subject),
         },
         repeats,
@@ -106,5 +108,6 @@ def rows(subject: Subject, repeats: int) -> list[tuple[str, str, float, float, f
         ("refine", "floor", 1.05),
         ("refine", "published", 0.75),
         ("prepared", "floor", 0.80),
+        ("prepared in bfloat16", "floor", 0.80),
     ]
     return [(subject.name, f"{a} / {b}", *ratio(seconds, a, b), target) for a, b, target in compared]

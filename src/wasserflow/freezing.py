@@ -6,7 +6,9 @@ import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from types import FunctionType, MethodType
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -190,3 +192,23 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def copied(module: M) -> M:
+    """Return a deep copy, also of a module whose weights are results of a computation.
+
+    `torch.nn.utils.spectral_norm` and `weight_norm` leave such weights behind, and `copy.deepcopy` refuses them.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.freezing import copied
+        >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 1))
+        >>> _ = layer(torch.ones(1, 2))
+        >>> copied(layer).weight.requires_grad
+        False
+    """
+    values = (value for layer in module.modules() for value in vars(layer).values() if isinstance(value, Tensor))
+    return deepcopy(module, {id(value): value.detach().clone() for value in values if not value.is_leaf})

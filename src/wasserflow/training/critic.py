@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import binary_calibration_error
 
 from wasserflow.data.images import to_float
+from wasserflow.freezing import copied
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial import slope_penalty
 from wasserflow.training.adversarial_losses import logistic_critic
@@ -234,9 +234,9 @@ def refit_critic(
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
     check_run_folder(out, resume)
-    frozen = deepcopy(generator).requires_grad_(False)
+    frozen = copied(generator).requires_grad_(False)
     fit = CriticFit(
-        deepcopy(critic).train(),
+        copied(critic).train(),
         frozen,
         prior,
         lr=lr,
@@ -263,7 +263,7 @@ def refit_critic(
     refitted = fit.average.module.cpu()
     settle_spectral_norms(refitted)
     real, fake = to_float(validation), _generate(frozen.cpu(), prior, len(validation), seed)
-    before = deepcopy(critic).cpu().eval()
+    before = copied(critic).cpu().eval()
     report = {name: asdict(assess_critic(c, real, fake)) for name, c in (("before", before), ("after", refitted))}
     (out / "assessment.json").write_text(json.dumps(report, indent=2) + "\n")
     return refitted
