@@ -16,7 +16,7 @@ from wasserflow.data.images import to_float
 from wasserflow.divergences import KL, JensenShannon, LogD, Pearson
 from wasserflow.models.pretrained import Recipe
 from wasserflow.ratios import LeastSquares, Logistic
-from wasserflow.spaces import Box, Gaussian, Normal, Source, fit_gaussian
+from wasserflow.spaces import Box, Gaussian, Normal, Samples, Source, fit_gaussian
 from wasserflow.training.divergence_guard import TrainingDiverged
 from wasserflow.training.fdrl import FlowGuidedRatio
 from wasserflow.training.fit_fdrl import train_fdrl as fit_fdrl
@@ -155,9 +155,14 @@ def _source(name: SourceName, setting: Setting) -> Source:
     return fit_gaussian((to_float(part) for part in setting.data.split(1_000)), clamp=setting.clamp)
 
 
-def source_recipe(source: Source, shape: list[int]) -> Recipe:
-    """Say how to build a source again; what a fitted one has learnt is among the model's weights."""
+def source_recipe(source: Source | None, shape: list[int]) -> Recipe | None:
+    """Say how to build a source again; what a fitted one has learnt is among the model's weights.
+
+    Given samples are not saved: such a model moves those that it is given.
+    """
     match source:
+        case None | Samples():
+            return None
         case Gaussian():
             return Recipe("Gaussian", {"shape": shape, "clamp": None if source.clamp is None else list(source.clamp)})
         case Box():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
+
+from wasserflow.ratios.classifier import Label, log_probability_of
 
 
 class ClassLogProbability(nn.Module):
@@ -28,20 +30,11 @@ class ClassLogProbability(nn.Module):
         tensor([-0.6931])
     """
 
-    def __init__(self, classifier: nn.Module, label: int | Int64[Tensor, " batch"]) -> None:
+    def __init__(self, classifier: nn.Module, label: Label) -> None:
         super().__init__()
         self.classifier, self.label = classifier, label
         self.training = classifier.training
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the log-probability of the class for each sample."""
-        logits = self.classifier(x)
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
-            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(f"the classifier returned {got} for {len(x)} samples; it must return ({len(x)}, classes)")
-        labels = x.new_full((len(x),), self.label).long() if isinstance(self.label, int) else self.label.to(x.device)
-        if labels.shape != x.shape[:1]:
-            raise ValueError(f"there are {len(labels)} labels for {len(x)} samples; give one, or one a sample")
-        if int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:
-            raise ValueError(f"label is {self.label}; the classifier knows 0 to {logits.shape[1] - 1}")
-        return logits.log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
+        return log_probability_of(self.classifier, x, self.label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,15 +19,27 @@ D = TypeVar("D")
 class LearnedRatio(Potential, Generic[D]):
     """f'(r(x)), with the ratio r = p_model / p_data read from a network as the loss that trained it says.
 
+    A condition turns the flow towards another law p' than the data's, whose log-ratio log p' - log p is known. The
+    ratios compose,
+
+        f'(r(x) exp(-φ (log p'(x) - log p(x)))),
+
+    whose drift with KL is that of log r - φ log p(y|x), for p' one class. With Pearson it is that of 2 r / p(y|x)^φ up
+    to a constant factor: the condition pulls as hard as r is large, and not at all where a network has r below 0.
+
     Args:
         divergence: which f.
         loss: what the network was trained with: `wf.least_squares` outputs r, `wf.logistic` and `wf.kl` log r.
         network: maps (batch, *event) to (batch,) or (batch, 1).
+        condition: maps (batch, *event) to (batch,) log-ratios log p' - log p, such as `wf.classifier_log_ratio`; None
+            for the data's own law.
+        guidance: φ, the weight of the condition; 1 is exact for exact ratios.
 
     Raises:
         TypeError: the divergence's flow cannot be driven by what the network outputs.
+        ValueError: guidance is below 0 or not finite.
 
-    Source: FDRL (arXiv 2303.03714), eq. 5 and eqs. 22-24.
+    Source: FDRL (arXiv 2303.03714), eq. 5 and eqs. 22-24; eqs. 29-31 for a condition, there with KL only.
 
     Example:
         >>> import torch, wasserflow as wf
@@ -38,10 +51,17 @@ class LearnedRatio(Potential, Generic[D]):
     divergence: D
     loss: BregmanLoss[D]
     network: LogRatio
+    condition: LogRatio | None = None
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
         self.loss.accept(self.divergence)
+        if not 0 <= self.guidance < math.inf:
+            raise ValueError(f"guidance is {self.guidance}; give a finite number of 0 or more")
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the first variation at (batch, *event) particles."""
-        return self.loss.first_variation(self.divergence, log_ratio_of(self.network, x))
+        output = log_ratio_of(self.network, x)
+        if self.condition is not None:
+            output = self.loss.composed(output, self.guidance * log_ratio_of(self.condition, x))
+        return self.loss.first_variation(self.divergence, output)

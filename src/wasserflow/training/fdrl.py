@@ -18,8 +18,8 @@ from wasserflow.divergences import Pearson
 from wasserflow.flow import FlowDiverged, Watch, flow
 from wasserflow.freezing import evaluating
 from wasserflow.integrators import EulerMaruyama
-from wasserflow.potentials import Energy, LearnedRatio, Potential
-from wasserflow.ratios import BregmanLoss, least_squares, log_ratio_of
+from wasserflow.potentials import LearnedRatio
+from wasserflow.ratios import BregmanLoss, LogRatio, least_squares, log_ratio_of
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Source
 from wasserflow.training.augment import flip
@@ -45,7 +45,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
     Args:
         network: maps (batch, *event) to (batch,) or (batch, 1): r with `wf.least_squares`, log r with `wf.logistic` and
             `wf.kl`. It must not normalise by batch.
-        source: where particles start; a fitted Gaussian is saved with the model.
+        source: where particles start, for a translation `wf.spaces.Samples` of one domain; a fitted Gaussian is saved
+            with the model. None where the model only moves samples given to `transport`.
         divergence: which f; `wf.Pearson()` with `wf.least_squares`, any with `wf.logistic`.
         loss: `wf.least_squares`, `wf.logistic` or `wf.kl`.
         flow_steps: K; 0 trains the stale estimator, on the source itself.
@@ -79,7 +80,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
     def __init__(
         self,
         network: nn.Module,
-        source: Source,
+        source: Source | None,
         divergence: D = Pearson(),  # type: ignore[assignment]  # noqa: B008
         loss: BregmanLoss[D] = least_squares,  # type: ignore[assignment]
         *,
@@ -117,9 +118,12 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         """Return the ratio r = q / p at (batch, *event) samples, by the moving average."""
         return self.loss.ratio(log_ratio_of(self.sampler, x))
 
-    def potential(self, network: nn.Module | None = None) -> Potential:
+    def potential(
+        self, network: nn.Module | None = None, condition: LogRatio | None = None, guidance: float = 1.0
+    ) -> LearnedRatio[D]:
         """The potential that the flow descends, f'(r), read from a network; from the moving average if None."""
-        return LearnedRatio(self.divergence, self.loss, self.sampler if network is None else network)
+        network = self.sampler if network is None else network
+        return LearnedRatio(self.divergence, self.loss, network, condition, guidance)
 
     def configure_callbacks(self) -> list[lightning.pytorch.Callback]:
         """Bring the guard that stops a diverging run, unless the trainer has one."""
@@ -144,9 +148,9 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         stream = step_stream(self.seed, self.global_step, self.global_rank)
         data = self._data(batch[0] if isinstance(batch, (tuple, list)) else batch, stream)
         seeds = sample_seeds(stream, len(data))
-        start = self.source.sample(len(data), seeds, device=data.device, dtype=data.dtype)
+        start = self.start(len(data), seeds, data.dtype)
         try:
-            particles = self._move(self.network, start, self.flow_steps, seeds)
+            particles = self._move(self.potential(self.network), start, self.flow_steps, seeds)
         except FlowDiverged as error:
             raise TrainingDiverged(f"at training step {self.global_step}, {error}") from error
         outputs = log_ratio_of(self.network, torch.cat([data, particles]))
@@ -179,7 +183,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         extra_steps: int = 20,
         seed: Seed = 0,
         *,
-        guidance: Energy | None = None,
+        condition: LogRatio | None = None,
+        guidance: float = 1.0,
         batch_size: int = 100,
         watch: Watch | None = None,
     ) -> Particles:
@@ -189,7 +194,9 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             n: how many.
             extra_steps: steps of refinement after the K of training.
             seed: an int, one seed a sample, or a `torch.Generator`; sample i depends on its own seed only.
-            guidance: a further potential (batch, *event) -> (batch,), added to the flow's.
+            condition: maps (batch, *event) to (batch,) log-ratios log p' - log p of another law p' to the data's, such
+                as `wf.classifier_log_ratio`; the flow then leads there. It is asked about a batch at a time.
+            guidance: φ, the weight of the condition: log r - φ (log p' - log p) takes the place of log r.
             batch_size: particles at a time, on which no sample depends.
             watch: called with each state of the first batch.
 
@@ -198,13 +205,23 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
 
         Raises:
             FlowDiverged: the particles left the finite numbers.
-            ValueError: n or batch_size below 1, or a seed list of another length than n.
+            ValueError: n or batch_size below 1, a seed list of another length than n, or a model without a source.
         """
         if n < 1:
             raise ValueError(f"n is {n}; ask for at least 1 sample")
         seeds = sample_seeds(seed, n)
-        x0 = self.source.sample(n, seeds, device=self.device)
-        return self.transport(x0, extra_steps, seeds, guidance=guidance, batch_size=batch_size, watch=watch)
+        options: Any = {"condition": condition, "guidance": guidance, "batch_size": batch_size, "watch": watch}
+        return self.transport(self.start(n, seeds), extra_steps, seeds, **options)
+
+    def start(self, n: int, seed: Seed = 0, dtype: torch.dtype | None = None) -> Particles:
+        """Draw what `generate` begins from: n particles (n, *event) of the source, on the device of the model.
+
+        Raises:
+            ValueError: a model without a source.
+        """
+        if self.source is None:
+            raise ValueError("this model has no source to begin from; give samples of its source domain to `transport`")
+        return self.source.sample(n, seed, device=self.device, dtype=dtype)
 
     def transport(
         self,
@@ -212,7 +229,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         extra_steps: int = 20,
         seed: Seed = 0,
         *,
-        guidance: Energy | None = None,
+        condition: LogRatio | None = None,
+        guidance: float = 1.0,
         batch_size: int = 100,
         watch: Watch | None = None,
     ) -> Particles:
@@ -222,7 +240,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             x0: (n, *event) particles, on the device of the model; left as they are.
             extra_steps: steps of refinement after the K of training.
             seed: an int, one seed a sample, or a `torch.Generator`.
-            guidance: a further potential, added to the flow's.
+            condition: log p' - log p, as `generate` takes it.
+            guidance: the weight of the condition.
             batch_size: particles at a time.
             watch: called with each state of the first batch.
 
@@ -237,7 +256,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             raise ValueError(f"batch_size is {batch_size}; give at least 1")
         seeds, steps, moved = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps, []
         for part, part_seeds in zip(x0.split(batch_size), seeds.split(batch_size), strict=True):
-            moved.append(self._move(self.sampler, part, steps, part_seeds, guidance, watch))
+            potential = self.potential(self.sampler, condition, guidance)
+            moved.append(self._move(potential, part, steps, part_seeds, watch))
             watch = None
         return torch.cat(moved)
 
@@ -248,21 +268,13 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         return copy.eval()
 
     def _move(
-        self,
-        network: nn.Module,
-        x0: Tensor,
-        steps: int,
-        seeds: Tensor,
-        guidance: Energy | None = None,
-        watch: Watch | None = None,
+        self, potential: LearnedRatio[D], x0: Tensor, steps: int, seeds: Tensor, watch: Watch | None = None
     ) -> Tensor:
         if not steps:
             return x0
-        potential = self.potential(network)
         # Weights stand still here, so normalised ones are computed once and not at every step.
-        with evaluating(network), parametrize.cached():
-            guided = potential if guidance is None else potential + guidance
-            return flow(x0, guided, self.integrator, steps, seed=seeds, watch=watch).x
+        with evaluating(self), parametrize.cached():
+            return flow(x0, potential, self.integrator, steps, seed=seeds, watch=watch).x
 
     def _data(self, data: Tensor, stream: torch.Generator) -> Tensor:
         if data.dtype == torch.uint8:

@@ -133,12 +133,15 @@ def test_generate_does_not_depend_on_the_batch() -> None:
 
 
 def test_generate_can_be_watched_and_guided() -> None:
-    model = FlowGuidedRatio(mlp_ratio(width=8), Normal(2), flow_steps=3, step_size=0.5, noise_std=0.0)
+    model = FlowGuidedRatio(
+        mlp_ratio(width=8), Normal(2), wf.KL(), wf.logistic, flow_steps=3, step_size=0.5, noise_std=0.0
+    )
     states: list[State] = []
     x = model.generate(5, extra_steps=4, watch=states.append, batch_size=3)
     assert [state.step for state in states] == list(range(1, 8))
     assert torch.equal(states[-1].x, x[:3])
-    pulled = model.generate(5, extra_steps=4, guidance=wf.GaussianPrior())
+    towards_zero = lambda x: -x.square().sum(1) / 2  # noqa: E731
+    pulled = model.generate(5, extra_steps=4, condition=towards_zero)
     assert pulled.norm(dim=1).mean() < 0.5 * x.norm(dim=1).mean()
 
 
@@ -275,6 +278,8 @@ def test_refusals(unchecked_annotations: None) -> None:
         model.generate(0)
     with pytest.raises(ValueError, match="batch_size is 0"):
         model.generate(1, batch_size=0)
+    with pytest.raises(ValueError, match="no source to begin from; give samples"):
+        FlowGuidedRatio(network, None).generate(1)
     with pytest.raises(ValueError, match="seed has 3 entries for 2 samples"):
         model.generate(2, seed=[1, 2, 3])
     with pytest.raises(ValueError, match=r"returned shape \(8, 2\)"):

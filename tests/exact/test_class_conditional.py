@@ -1,0 +1,148 @@
+"""Unconditional ratios composed with a classifier: the posterior of a mixture by hand, and every pairing's drift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import wasserflow as wf
+from wasserflow.potentials import LearnedRatio
+
+MEANS = torch.tensor([[0.0, 0.0], [1.5, -0.5], [-1.0, 2.0]], dtype=torch.float64)
+STDS = torch.tensor([0.8, 1.1, 0.6], dtype=torch.float64)
+# (loss, divergence, f'(r) of the papers) of every pairing.
+PAIRINGS = [
+    (wf.least_squares, wf.Pearson(), lambda r: 2 * (r - 1)),
+    (wf.logistic, wf.KL(), lambda r: r.log() + 1),
+    (wf.logistic, wf.JensenShannon(), lambda r: (2 * r / (r + 1)).log()),
+    (wf.logistic, wf.LogD(), lambda r: (r + 1).log() + 1),
+    (wf.kl, wf.KL(), lambda r: r.log() + 1),
+]
+NAMES = [f"{type(loss).__name__}-{type(divergence).__name__}" for loss, divergence, _ in PAIRINGS]
+
+
+def normal(x: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
+    """The density of N(mean, std² I) in the plane."""
+    return torch.exp(-((x - mean) ** 2).sum(1) / (2 * std**2)) / (2 * math.pi * std**2)
+
+
+def of_class(x: Tensor, label: int) -> Tensor:
+    return normal(x, MEANS[label], STDS[label])
+
+
+def of_data(x: Tensor) -> Tensor:
+    return sum(of_class(x, label) for label in range(3)) / 3
+
+
+def of_particles(x: Tensor) -> Tensor:
+    return normal(x, MEANS.new_tensor([0.5, 0.5]), 1.7)
+
+
+class Bayes(nn.Module):
+    """The classifier of the mixture, whose logits have a common term that no posterior depends on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([of_class(x, label).log() for label in range(3)], dim=1) + x.sum(1, keepdim=True)
+
+
+def points() -> Tensor:
+    return torch.randn(7, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def slope(of: Callable[[Tensor], Tensor]) -> Tensor:
+    x = points().requires_grad_()
+    return torch.autograd.grad(of(x).sum(), x)[0]
+
+
+@pytest.mark.parametrize("label", range(3))
+def test_the_log_ratio_is_that_of_the_class_to_the_mixture(label: int) -> None:
+    log_ratio = wf.classifier_log_ratio(Bayes(), label, classes=3)
+    truth = (of_class(points(), label) / of_data(points())).log()
+    torch.testing.assert_close(log_ratio(points()), truth, rtol=1e-12, atol=1e-12)
+
+
+def test_each_sample_may_have_its_own_class() -> None:
+    labels = torch.tensor([0, 1, 2, 2, 1, 0, 1])
+    truth = torch.stack([of_class(x[None], int(y)) / of_data(x[None]) for x, y in zip(points(), labels, strict=True)])
+    torch.testing.assert_close(wf.classifier_log_ratio(Bayes(), labels, 3)(points()), truth.flatten().log())
+
+
+@pytest.mark.parametrize("label", [0, 2])
+@pytest.mark.parametrize("pairing", PAIRINGS, ids=NAMES)
+def test_exact_ratios_compose_to_the_flow_towards_the_class(pairing: tuple, label: int) -> None:
+    """At guidance 1 the energy's slope is that of f'(q / p(x|y)), with all densities written down."""
+    loss, divergence, f_prime = pairing
+
+    def network(x: Tensor) -> Tensor:
+        ratio = of_particles(x) / of_data(x)
+        return ratio if loss is wf.least_squares else ratio.log()
+
+    towards = wf.classifier_log_ratio(Bayes(), label, classes=3)
+    expected = slope(lambda x: f_prime(of_particles(x) / of_class(x, label)))
+    torch.testing.assert_close(slope(LearnedRatio(divergence, loss, network, towards)), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("guidance", [0.0, 0.1, 2.0])
+@pytest.mark.parametrize("pairing", PAIRINGS, ids=NAMES)
+def test_the_drift_of_a_weighted_classifier(pairing: tuple, guidance: float) -> None:
+    """Against autograd of f'(r (3 p(y|x))^-φ) for a network of some other shape, above 0 where it is a ratio."""
+    loss, divergence, f_prime = pairing
+
+    def network(x: Tensor) -> Tensor:
+        return x.square().sum(1) - x[:, 0].sin() / 2 + 0.4
+
+    def posed(x: Tensor) -> Tensor:
+        ratio = network(x) if loss is wf.least_squares else network(x).exp()
+        return f_prime(ratio * (of_class(x, 1) / of_data(x)) ** -guidance)
+
+    towards = wf.classifier_log_ratio(Bayes(), 1, classes=3)
+    assert bool((network(points()) > 0).all())
+    ours = slope(LearnedRatio(divergence, loss, network, towards, guidance))
+    torch.testing.assert_close(ours, slope(posed), rtol=1e-9, atol=1e-9)
+
+
+def test_with_kl_the_drift_is_the_published_one() -> None:
+    """That of log r - φ log p(y|x)."""
+
+    def published(x: Tensor) -> Tensor:
+        return x.square().sum(1) - 0.1 * Bayes()(x).softmax(1)[:, 2].log()
+
+    towards = wf.classifier_log_ratio(Bayes(), 2, classes=3)
+    potential = LearnedRatio(wf.KL(), wf.logistic, lambda x: x.square().sum(1), towards, guidance=0.1)
+    torch.testing.assert_close(slope(potential), slope(published))
+
+
+def test_where_a_ratio_is_below_zero_the_classifier_does_not_push_away() -> None:
+    towards = wf.classifier_log_ratio(Bayes(), 2, classes=3)
+
+    def below(x: Tensor) -> Tensor:
+        return -x.square().sum(1)
+
+    potential = LearnedRatio(wf.Pearson(), wf.least_squares, below, towards, guidance=0.5)
+    factor = 2 * (-0.5 * towards(points())).exp()
+    torch.testing.assert_close(slope(potential), factor[:, None] * slope(below))
+
+
+def test_generate_follows_the_composed_ratio() -> None:
+    torch.manual_seed(0)
+    network = wf.models.mlp_ratio(width=8).double()
+    model = wf.FlowGuidedRatio(network, wf.spaces.Normal(2), wf.KL(), wf.logistic, flow_steps=3, step_size=0.2)
+    x0 = wf.spaces.Normal(2).sample(5, seed=1, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    towards = wf.classifier_log_ratio(Bayes(), labels, classes=3)
+    potential = LearnedRatio(wf.KL(), wf.logistic, model.sampler, towards, guidance=0.3)
+    expected = wf.flow(x0, potential, model.integrator, steps=9, seed=4).x
+    moved = model.transport(x0, extra_steps=6, seed=4, condition=towards, guidance=0.3)
+    torch.testing.assert_close(moved, expected)
+    assert not torch.allclose(moved, model.transport(x0, extra_steps=6, seed=4))
+    model = model.float()
+    one = wf.classifier_log_ratio(nn.Linear(2, 3), 1, classes=3)
+    start = wf.spaces.Normal(2).sample(4, seed=2)
+    torch.testing.assert_close(
+        model.generate(4, extra_steps=1, seed=2, condition=one, guidance=0.5),
+        model.transport(start, extra_steps=1, seed=2, condition=one, guidance=0.5),
+    )
