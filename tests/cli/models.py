@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 
-from wasserflow.models import SmallResNet, SNDCGANCritic, SNDCGANGenerator, mlp_critic, mlp_generator
+from wasserflow.models import SmallResNet, SNDCGANCritic, SNDCGANGenerator, mlp_critic, mlp_generator, mlp_ratio
 from wasserflow.models.pretrained import Card, Recipe, save_pretrained
+from wasserflow.spaces import Normal
+from wasserflow.training.fdrl import FlowGuidedRatio
 
 
 def toy_pair(folder: Path) -> str:
@@ -56,3 +58,22 @@ def feature_net(folder: Path) -> Path:
     card = Card("tiny-net", "untrained", "none", "none", "none", {"model": Recipe("SmallResNet", sizes)})
     save_pretrained(folder, card, {"model": SmallResNet(**sizes)})
     return folder
+
+
+def toy_ratio(folder: Path) -> str:
+    """An untrained flow-guided ratio of points, 3 steps of flow."""
+    torch.manual_seed(0)
+    recipe = Recipe(
+        "FlowGuidedRatio",
+        {
+            "network": Recipe("mlp_ratio", {"width": 8}),
+            "source": Recipe("Normal", {"shape": [2]}),
+            "flow_steps": 3,
+            "step_size": 0.3,
+            "ema": 0.0,
+        },
+    )
+    card = Card("tiny-ratio", "untrained", "swissroll", "none", "none", {"model": recipe})
+    model = FlowGuidedRatio(mlp_ratio(width=8), Normal([2]), flow_steps=3, step_size=0.3, ema=0.0)
+    save_pretrained(folder, card, {"model": model})
+    return str(folder)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+import wasserflow as wf
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
-from models import toy_pair
+from models import toy_pair, toy_ratio
 
 
 def test_two_processes_give_the_samples_of_one(tmp_path: Path) -> None:
@@ -42,3 +44,23 @@ def test_two_processes_move_whole_groups(tmp_path: Path) -> None:
     assert np.abs(one["after"] - whole["after"]).max() > 1e-3
     records = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "two")]
     assert records[0]["evaluations"] == records[1]["evaluations"] == 33
+
+
+def test_two_processes_generate_the_samples_of_one(tmp_path: Path) -> None:
+    model = toy_ratio(tmp_path / "ratio")
+    command = [sys.executable, "-m", "wasserflow.cli", "generate", "--model", model, "--n", "9", "--batch-size", "2"]
+    for devices in ("1", "2"):
+        out = tmp_path / devices
+        subprocess.run([*command, "--devices", devices, "--num-nodes", "1", "--out", str(out)], check=True, timeout=300)
+    one, two = (np.load(tmp_path / devices / "samples.npz")["samples"] for devices in ("1", "2"))
+    np.testing.assert_allclose(one, two, atol=1e-6)
+    # The flow matters, and so does each seed.
+    assert len(np.unique(one.round(4), axis=0)) == 9
+    expected = wf.zoo.load(model).model.generate(9, extra_steps=20, seed=0)
+    np.testing.assert_allclose(two, expected, atol=1e-5)
+    records = [json.loads((tmp_path / devices / "run.json").read_text()) for devices in ("1", "2")]
+    assert records[0]["evaluations"] == records[1]["evaluations"] == 9 * 23
+    assert [record["finished"] for record in records] == [9, 9]
+    assert not list((tmp_path / "2").glob("part-*"))
+    for name in ("grid.png", "trajectory.gif"):
+        assert (tmp_path / "2" / name).is_file()

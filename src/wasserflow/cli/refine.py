@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,8 +22,9 @@ from wasserflow.cli.inference import (
 )
 from wasserflow.cli.measures import POINTS, Measure, measure_for
 from wasserflow.cli.pictures import Trajectory, save_pictures
-from wasserflow.cli.processes import Processes, merge_parts, part_path
-from wasserflow.cli.streaming import Collected, Job, collect, equal_groups
+from wasserflow.cli.processes import Processes
+from wasserflow.cli.refinement_job import Job
+from wasserflow.cli.streaming import equal_groups, gather, leave_part
 from wasserflow.models import prepare, zoo
 from wasserflow.models.pretrained import Card, Pretrained
 from wasserflow.reports import RunRecord, before_after_table, prepare_out_dir
@@ -110,41 +110,16 @@ def refine(
     processes.launch()
     job = _job(pretrained, options, attracting, processes.device, progress and first)
     share = _share(processes, options, seeds, batch_size)
-    collected = Collected(sum(map(len, share)))
+    count = sum(map(len, share))
     if not first:
-        collect_and_save(job, share, collected, part_path(out, processes.rank), None, progress=False)
-        processes.wait()
+        leave_part(processes, job.batches(share), count, out, "refining")
         return
     config = {"model": model, "method": method, "n": n, "batch_size": batch_size, "features": features}
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)
-        samples = out / "samples.npz"
-        path = samples if processes.count == 1 else part_path(out, 0)
-        try:
-            collect_and_save(job, share, collected, path, trajectory, progress)
-        except KeyboardInterrupt:
-            print(f"\n{collected.finished} of {collected.n} samples were finished and are in {path}", file=sys.stderr)
-            raise
-        finally:
-            record.update(finished=collected.finished, evaluations=collected.evaluations)
-        processes.wait()
-        arrays, evaluations = collected.arrays(), collected.evaluations
-        if processes.count > 1:
-            arrays, evaluations = merge_parts(out, processes.count, samples)
-        record.update(finished=len(arrays["before"]), evaluations=evaluations)
+        arrays = gather(processes, job.batches(share, trajectory), count, out, record, "refining", progress)
         _report(out, arrays, trajectory, measure, card, record)
-
-
-def collect_and_save(
-    job: Job, groups: Sequence[Tensor], into: Collected, path: Path, watch: Trajectory | None, progress: bool
-) -> None:
-    """Refine all groups of seeds and write what is finished, also when interrupted."""
-    try:
-        collect(job, groups, into, watch, progress)
-    finally:
-        if into.finished or not into.n:
-            into.save(path)
 
 
 def _options(

@@ -1,70 +1,26 @@
-"""Refine any number of samples in batches, in one process or several, keeping what is finished."""
+"""Run any number of samples in batches, in one process or several, keeping what is finished."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Int64
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
+from wasserflow.cli.processes import Processes, merge_parts, part_path
 from wasserflow.data.images import to_uint8
-from wasserflow.integrators import State
-from wasserflow.methods import Refinement
-from wasserflow.spaces import PriorSpace
-
-Runner = Callable[..., Refinement]
+from wasserflow.reports import RunRecord
 
 
 def equal_groups(seeds: Int64[Tensor, " n"], batch_size: int) -> tuple[Int64[Tensor, " _"], ...]:
     """Cut seeds into groups of at most batch_size, as equal as can be; none of no seeds."""
     return seeds.tensor_split(math.ceil(len(seeds) / batch_size)) if len(seeds) else ()
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What to refine and how.
-
-    Args:
-        generator: maps latents to samples, on the device of the work.
-        prior: where latents come from.
-        runner: `runner(particles, seed=..., watch=...)`.
-        latent: whether the runner moves latents (else samples).
-        device: where the networks are.
-    """
-
-    generator: nn.Module
-    prior: PriorSpace
-    runner: Runner
-    latent: bool
-    device: torch.device
-
-    def batches(
-        self, groups: Sequence[Int64[Tensor, " _"]], watch: Callable[[State], None] | None = None
-    ) -> Iterator[Batch]:
-        """Refine one sample a seed, a group of seeds at a time; the first group is watched."""
-        for chunk in groups:
-            latents = self.prior.sample(len(chunk), chunk, device=self.device)
-            with torch.no_grad():
-                samples = self.generator(latents)
-            result = self.runner(latents if self.latent else samples, seed=chunk, watch=watch)
-            watch = None
-            yield Batch(stored(samples), stored(result.samples), result.steps.cpu().numpy(), result.evaluations)
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Samples before and after, as they are stored, with the steps of each and the gradient evaluations of all."""
-
-    before: np.ndarray
-    after: np.ndarray
-    steps: np.ndarray
-    evaluations: int
 
 
 def stored(samples: Tensor) -> np.ndarray:
@@ -73,6 +29,17 @@ def stored(samples: Tensor) -> np.ndarray:
     if samples.ndim == 4:
         return to_uint8(samples.clamp(-1, 1)).permute(0, 2, 3, 1).contiguous().numpy()
     return samples.float().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Arrays of as many rows as samples, as they are stored, and the gradient evaluations of all."""
+
+    arrays: Mapping[str, np.ndarray]
+    evaluations: int
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
 
 
 class Collected:
@@ -88,16 +55,15 @@ class Collected:
 
     def add(self, batch: Batch) -> None:
         """Put a batch behind the ones before it."""
-        for name in ("before", "after", "steps"):
-            part = getattr(batch, name)
+        for name, part in batch.arrays.items():
             if name not in self._arrays:
                 self._arrays[name] = np.empty((self.n, *part.shape[1:]), part.dtype)
             self._arrays[name][self.finished : self.finished + len(part)] = part
-        self.finished += len(batch.before)
+        self.finished += len(batch)
         self.evaluations += batch.evaluations
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The finished samples: `before`, `after` and `steps`, each (finished, ...)."""
+        """The finished samples by the names of their arrays, each (finished, ...)."""
         return {name: array[: self.finished] for name, array in self._arrays.items()}
 
     def save(self, path: Path) -> None:
@@ -108,15 +74,60 @@ class Collected:
         part.replace(path)
 
 
-def collect(
-    job: Job,
-    groups: Sequence[Int64[Tensor, " _"]],
-    into: Collected,
-    watch: Callable[[State], None] | None,
-    progress: bool,
-) -> None:
-    """Refine all groups into the collection, which keeps the finished ones when this is interrupted."""
-    with tqdm(total=into.n, desc="refining", unit="sample", disable=not progress) as bar:
-        for batch in job.batches(groups, watch):
-            into.add(batch)
-            bar.update(len(batch.before))
+def collect(batches: Iterable[Batch], into: Collected, path: Path, doing: str, progress: bool) -> None:
+    """Run all batches and write what is finished, also when interrupted.
+
+    Args:
+        batches: this process's, made one by one as they are asked for.
+        into: keeps the finished ones.
+        path: the npz file.
+        doing: what the progress bar says.
+        progress: show it.
+    """
+    try:
+        with tqdm(total=into.n, desc=doing, unit="sample", disable=not progress) as bar:
+            for batch in batches:
+                into.add(batch)
+                bar.update(len(batch))
+    finally:
+        if into.finished or not into.n:
+            into.save(path)
+
+
+def leave_part(processes: Processes, batches: Iterable[Batch], n: int, out: Path, doing: str) -> None:
+    """Run the share of a process that is not the first, and leave it where the first one looks for it."""
+    collect(batches, Collected(n), part_path(out, processes.rank), doing, progress=False)
+    processes.wait()
+
+
+def gather(
+    processes: Processes, batches: Iterable[Batch], n: int, out: Path, record: RunRecord, doing: str, progress: bool
+) -> dict[str, np.ndarray]:
+    """Run the first process's share, wait for the others', and write all of it as `samples.npz`.
+
+    Args:
+        processes: of the run.
+        batches: the share, made one by one as they are asked for.
+        n: samples in the share.
+        out: the run directory.
+        record: is told the finished samples and the gradient evaluations.
+        doing: what the progress bar says.
+        progress: show it.
+
+    Returns:
+        The arrays of all processes, in the order of the seeds.
+    """
+    samples, collected = out / "samples.npz", Collected(n)
+    path = samples if processes.count == 1 else part_path(out, 0)
+    try:
+        collect(batches, collected, path, doing, progress)
+    finally:
+        record.update(finished=collected.finished, evaluations=collected.evaluations)
+        if 0 < collected.finished < n:
+            print(f"\n{collected.finished} of {n} samples were finished and are in {path}", file=sys.stderr)
+    processes.wait()
+    arrays, evaluations = collected.arrays(), collected.evaluations
+    if processes.count > 1:
+        arrays, evaluations = merge_parts(out, processes.count, samples)
+    record.update(finished=len(next(iter(arrays.values()))), evaluations=evaluations)
+    return arrays
