@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentParser
 
-from wasserflow.cli import train, train_fdrl
-from wasserflow.training import classifier, clip, critic, fit_fdrl, sndcgan, vq, wgan_gp
+from wasserflow.cli import train, train_fdrl, train_gan
+from wasserflow.training import classifier, clip, critic, fit_fdrl, image_gan, vq, wgan_gp
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,11 @@ from wasserflow.training import classifier, clip, critic, fit_fdrl, sndcgan, vq,
     [
         (train.train_classifier, classifier.train_classifier),
         (train.train_clip, clip.train_clip),
-        (train.train_critic, critic.refit_critic),
-        (train.train_sndcgan, sndcgan.train_sndcgan),
+        (train_gan.train_critic, critic.refit_critic),
+        (train_gan.train_sndcgan, image_gan.train_image_gan),
+        (train_gan.train_mlp_gan, image_gan.train_image_gan),
         (train.train_vq, vq.train_vq),
-        (train.train_wgan_gp, wgan_gp.train_wgan_gp),
+        (train_gan.train_wgan_gp, wgan_gp.train_wgan_gp),
         (train_fdrl.train_fdrl, fit_fdrl.train_fdrl),
     ],
 )

@@ -25,19 +25,14 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     """
     train: dict[str, Any] = {"_help": "Train a model, which --model of the other commands then accepts."}
     if "train" in words:
-        from wasserflow.cli.train import (
-            train_classifier,
-            train_clip,
-            train_critic,
-            train_sndcgan,
-            train_vq,
-            train_wgan_gp,
-        )
+        from wasserflow.cli.train import train_classifier, train_clip, train_vq
         from wasserflow.cli.train_fdrl import train_fdrl
+        from wasserflow.cli.train_gan import train_critic, train_mlp_gan, train_sndcgan, train_wgan_gp
 
         train |= {
             "wgan-gp": train_wgan_gp,
             "sndcgan": train_sndcgan,
+            "mlp-gan": train_mlp_gan,
             "critic": train_critic,
             "classifier": train_classifier,
             "clip": train_clip,

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
+from wasserflow import models
 from wasserflow.data.images import LabelledImages, Split, cifar10, mnist
 from wasserflow.models.pretrained import Card, Recipe, save_pretrained
 
@@ -19,6 +21,14 @@ ImagesName = Literal["cifar10", "mnist"]
 def images_of(data: ImagesName, split: Split) -> LabelledImages:
     """Read a data set by name."""
     return cifar10(split) if data == "cifar10" else mnist(split)
+
+
+def built(seed: int, *recipes: Recipe) -> list[nn.Module]:
+    """Build networks by names of `wasserflow.models`, their weights from one stream, one after another."""
+    # Initial weights come from torch's global stream, which is the caller's.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return [getattr(models, recipe.make)(**recipe.arguments) for recipe in recipes]
 
 
 def told(settings: Mapping[str, Any], **more: Any) -> str:

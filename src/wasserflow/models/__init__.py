@@ -2,6 +2,7 @@
 
 from wasserflow.models.adapters.clip import load_clip
 from wasserflow.models.clip import ClipEncoder
+from wasserflow.models.image_mlp import image_mlp_critic, image_mlp_generator
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
 from wasserflow.models.prepare import prepare
 from wasserflow.models.ratio_resnet import RatioResNet
@@ -19,6 +20,8 @@ __all__ = [
     "SNDCGANGenerator",
     "SmallResNet",
     "VQDecoder",
+    "image_mlp_critic",
+    "image_mlp_generator",
     "load_clip",
     "mlp_critic",
     "mlp_generator",

@@ -51,6 +51,7 @@ class Card:
         networks: how to build each network, by the name of its weight file.
         prior: how to build the prior of the latents; None for models without latents.
         refine: the options that `wasserflow refine` uses unless told otherwise, chosen on validation data.
+        translation: `source_class` and `target_class` of a model that translates one to the other.
         metrics: measured numbers, each with what it was measured on.
         limits: what it is not good for.
     """
@@ -63,6 +64,7 @@ class Card:
     networks: Mapping[str, Recipe]
     prior: Recipe | None = None
     refine: Mapping[str, Any] = field(default_factory=dict)
+    translation: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     limits: str = ""
 

@@ -17,7 +17,7 @@ from wasserflow.training.adversarial_losses import HINGE
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.sndcgan import train_sndcgan
+from wasserflow.training.image_gan import train_image_gan
 
 IMAGES = torch.randint(0, 256, (24, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
@@ -135,12 +135,15 @@ def test_the_settled_critic_is_spectrally_normalised() -> None:
 
 
 def train(out: Path, iterations: int, **options: object) -> ImageGAN:
-    return train_sndcgan(
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        generator, critic = SNDCGANGenerator(8, latent_dim=4, image_size=8), SNDCGANCritic(8, image_size=8)
+    return train_image_gan(
+        generator,
+        critic,
+        Normal(4),
         IMAGES,
         out,
-        channels=8,
-        critic_channels=8,
-        latent_dim=4,
         iterations=iterations,
         batch_size=8,
         checkpoint_every=2,
@@ -177,6 +180,7 @@ def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
         train(tmp_path / "absent", 4, resume=True)
 
 
-def test_oblong_images_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="8 x 16 pixels"):
-        train_sndcgan(torch.zeros(8, 3, 8, 16, dtype=torch.uint8), tmp_path / "run")
+def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
+    images = torch.zeros(8, 1, 28, 28, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=r"makes images of \(3, 32, 32\), and these are \(1, 28, 28\)"):
+        train_image_gan(SNDCGANGenerator(8, latent_dim=4), SNDCGANCritic(8), Normal(4), images, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Train an SN-DCGAN from images to a checkpoint."""
+"""Train a generator of images and its critic, from images to a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from jaxtyping import UInt8
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ThroughputMonitor
-from torch import Tensor
+from torch import Tensor, nn
 
-from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
-from wasserflow.spaces import Normal
+from wasserflow.freezing import evaluating
+from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial import ImageGAN
 from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLoss
 from wasserflow.training.batches import IterationData
@@ -18,18 +18,20 @@ from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.snapshots import SampleGrid
 
 
-def train_sndcgan(
+def train_image_gan(
+    generator: nn.Module,
+    critic: nn.Module,
+    prior: PriorSpace,
     images: UInt8[Tensor, "n channels height width"],
     out: Path,
     *,
     loss: AdversarialLoss = NON_SATURATING,
-    channels: int = 128,
-    critic_channels: int = 256,
-    latent_dim: int = 128,
     iterations: int = 30_000,
     batch_size: int = 64,
     lr: float = 2e-4,
+    betas: tuple[float, float] = (0.5, 0.999),
     decay: float = 0.999,
+    flips: bool = True,
     noise_std: float = 0.0,
     r1: float = 0.0,
     precision: str = "32-true",
@@ -41,28 +43,30 @@ def train_sndcgan(
     tensorboard: bool = False,
     progress: bool = True,
 ) -> ImageGAN:
-    """Train an SN-DCGAN and leave checkpoints, sample grids and a log in a folder.
+    """Train an image generator and its critic and leave checkpoints, sample grids and a log in a folder.
 
     Leaves in `out`: `last.ckpt` (to resume from), `iteration-<n>.ckpt` at every snapshot, `samples/` and `log/`.
 
     Args:
-        images: the training set, uint8; square, a multiple of 8 pixels wide.
+        generator: maps latents (batch, *latent) to images on [-1, 1]; trained in place.
+        critic: maps images to logits (batch,), higher for more real; trained in place.
+        prior: the space which latents are drawn from.
+        images: the training set.
         out: a folder which does not exist yet, unless `resume` is given.
         loss: what generator and critic minimise, `NON_SATURATING` or `HINGE`.
-        channels: the generator's channels at its coarsest resolution.
-        critic_channels: the critic's channels at its coarsest resolution.
-        latent_dim: length of a latent, drawn from N(0, I).
         iterations: updates of the generator in the whole run.
         batch_size: images in a batch.
         lr: learning rate of both Adam optimisers.
+        betas: decay rates of both Adam optimisers.
         decay: decay of the generator's moving average.
+        flips: mirror half of the real images; digits, say, must not be.
         noise_std: noise on what the critic sees; see `ImageGAN`.
         r1: weight of the penalty on the critic's slope; see `ImageGAN`.
         precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
         accelerator: where to train, in Lightning's words.
         checkpoint_every: iterations between two writings of `last.ckpt`.
         snapshot_every: iterations between two checkpoints that are kept and between two sample grids.
-        seed: seeds weights, batches, latents, flips and noise.
+        seed: seeds batches, latents, flips and noise.
         resume: continue from `out/last.ckpt`.
         tensorboard: also write TensorBoard events.
         progress: show a progress bar.
@@ -71,21 +75,29 @@ def train_sndcgan(
         The trained pair and the generator's average.
 
     Raises:
-        ValueError: the images are not square, or a width is not a multiple of 8.
+        ValueError: the generator's images have another shape than those of the training set.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
     check_run_folder(out, resume)
-    _, image_channels, height, width = images.shape
-    if height != width:
-        raise ValueError(f"the images are {height} x {width} pixels; SN-DCGAN needs square ones")
-    # Initial weights come from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        generator = SNDCGANGenerator(channels, latent_dim=latent_dim, image_size=width, image_channels=image_channels)
-        critic = SNDCGANCritic(critic_channels, image_size=width, image_channels=image_channels)
+    with torch.no_grad(), evaluating(generator):
+        made = generator(prior.sample(1))
+    if made.shape[1:] != images.shape[1:]:
+        raise ValueError(
+            f"the generator makes images of {tuple(made.shape[1:])}, and these are {tuple(images.shape[1:])}"
+        )
     gan = ImageGAN(
-        generator, critic, Normal(latent_dim), loss, lr=lr, decay=decay, noise_std=noise_std, r1=r1, seed=seed
+        generator,
+        critic,
+        prior,
+        loss,
+        lr=lr,
+        betas=betas,
+        decay=decay,
+        flips=flips,
+        noise_std=noise_std,
+        r1=r1,
+        seed=seed,
     )
     data = IterationData(images, batch_size=batch_size, iterations=iterations, seed=seed)
     fit_run(

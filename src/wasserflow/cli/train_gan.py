@@ -1,0 +1,210 @@
+"""`wasserflow train` for generators and their critics, leaving pairs that the other commands read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from wasserflow.cli.measures import POINTS
+from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
+from wasserflow.models import zoo
+from wasserflow.models.pretrained import Recipe
+from wasserflow.models.resnet import SmallResNet
+from wasserflow.models.resnet_critic import ResNetCritic
+from wasserflow.models.sndcgan import SNDCGANCritic
+from wasserflow.spaces import Normal
+from wasserflow.training.adversarial_losses import HINGE, NON_SATURATING
+from wasserflow.training.critic import refit_critic
+from wasserflow.training.image_gan import train_image_gan
+from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
+
+ToyName = Literal["25gaussians", "swissroll"]
+LossName = Literal["non-saturating", "hinge"]
+
+# Ansari et al. (2021), appendix D.1.
+_PUBLISHED_2D = {"space": "data", "divergence": "kl", "step_size": 0.01, "temperature": 0.01, "steps": 100}
+
+
+def train_wgan_gp(
+    out: Path, data: ToyName = "25gaussians", width: int = 512, layers: int = 3, seed: int = 0, **settings: Any
+) -> None:
+    """Train a WGAN-GP of multilayer perceptrons on a 2-D distribution.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The distribution.
+        width: Units of a hidden layer.
+        layers: Hidden layers.
+        seed: Seeds the training set, the weights, the minibatches and the latents.
+        settings: Of the trainer.
+    """
+    gan = fit_wgan_gp(POINTS[data], out, width=width, layers=layers, seed=seed, **settings)
+    sizes = {"width": width, "layers": layers}
+    save_trained(
+        out,
+        summary=f"WGAN-GP of multilayer perceptrons on {data}",
+        data=data,
+        training=told(settings, seed=seed),
+        networks={"generator": Recipe("mlp_generator", sizes), "critic": Recipe("mlp_critic", sizes)},
+        trained={"generator": gan.generator, "critic": gan.critic},
+        prior=Recipe("Normal", {"shape": 2}),
+        refine={**_PUBLISHED_2D, "batch_size": 5_000},
+    )
+
+
+def train_sndcgan(
+    out: Path,
+    data: ImagesName = "cifar10",
+    loss: LossName = "non-saturating",
+    channels: int = 128,
+    critic_channels: int = 256,
+    latent_dim: int = 128,
+    flips: bool | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> None:
+    """Train an SN-DCGAN on images.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The training images.
+        loss: What generator and critic minimise.
+        channels: The generator's channels at its coarsest resolution; 512 in the paper.
+        critic_channels: The critic's channels at its coarsest resolution.
+        latent_dim: Length of a latent.
+        flips: Mirror half of the real images; for cifar10 only, if left out.
+        seed: Seeds the weights, the batches, the latents, mirroring and noise.
+        settings: Of the trainer.
+    """
+    images = images_of(data, "train").images
+    shape = {"image_size": images.shape[-1], "image_channels": images.shape[1]}
+    networks = {
+        "generator": Recipe("SNDCGANGenerator", {"channels": channels, "latent_dim": latent_dim, **shape}),
+        "critic": Recipe("SNDCGANCritic", {"channels": critic_channels, **shape}),
+    }
+    _train_gan(f"SN-DCGAN, {loss} loss", networks, latent_dim, data, out, loss, flips, seed, **settings)
+
+
+def train_mlp_gan(
+    out: Path,
+    data: ImagesName = "mnist",
+    loss: LossName = "non-saturating",
+    width: int = 256,
+    layers: int = 3,
+    latent_dim: int = 64,
+    flips: bool | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> None:
+    """Train a plain GAN of multilayer perceptrons on images, the least of what refinement is to improve.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The training images.
+        loss: What generator and critic minimise.
+        width: Units of a hidden layer.
+        layers: Hidden layers.
+        latent_dim: Length of a latent.
+        flips: Mirror half of the real images; for cifar10 only, if left out.
+        seed: Seeds the weights, the batches, the latents, mirroring and noise.
+        settings: Of the trainer.
+    """
+    images = images_of(data, "train").images
+    shape = {"image_size": images.shape[-1], "image_channels": images.shape[1], "width": width, "layers": layers}
+    networks = {
+        "generator": Recipe("image_mlp_generator", {"latent": latent_dim, **shape}),
+        "critic": Recipe("image_mlp_critic", shape),
+    }
+    _train_gan(
+        f"GAN of multilayer perceptrons, {loss} loss", networks, latent_dim, data, out, loss, flips, seed, **settings
+    )
+
+
+def _train_gan(
+    summary: str,
+    networks: Mapping[str, Recipe],
+    latent_dim: int,
+    data: ImagesName,
+    out: Path,
+    loss: LossName,
+    flips: bool | None,
+    seed: int,
+    **settings: Any,
+) -> None:
+    generator, critic = built(seed, *networks.values())
+    losses = {"hinge": HINGE, "non-saturating": NON_SATURATING}
+    gan = train_image_gan(
+        generator,
+        critic,
+        Normal(latent_dim),
+        images_of(data, "train").images,
+        out,
+        loss=losses[loss],
+        flips=data == "cifar10" if flips is None else flips,
+        seed=seed,
+        **settings,
+    )
+    save_trained(
+        out,
+        summary=f"{summary}, on {data}",
+        data=data,
+        training=told(settings, flips=gan.flips, seed=seed),
+        networks=networks,
+        trained={"generator": gan.averaged_generator(), "critic": gan.settled_critic()},
+        prior=Recipe("Normal", {"shape": latent_dim}),
+    )
+
+
+def train_critic(
+    out: Path,
+    model: str,
+    data: ImagesName = "cifar10",
+    critic_channels: int | None = None,
+    backbone: str | None = None,
+    **settings: Any,
+) -> None:
+    """Refit a critic to a generator that stands still, and report how good a log-ratio it is.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        model: The pair, a shipped model or a folder.
+        data: The real images: `train` is learnt from, `validation` measures.
+        critic_channels: Begin with a new SN-DCGAN critic of this width; with the pair's own critic if left out.
+        backbone: Begin with a new critic on the frozen features of this classifier, a shipped model or a folder.
+        settings: Of the trainer.
+    """
+    if critic_channels is not None and backbone is not None:
+        raise ValueError(f"critic_channels is {critic_channels} and backbone is {backbone}; give only one of them")
+    pair = zoo.load(model)
+    train, held_out = images_of(data, "train").images, images_of(data, "validation").images
+    critic, recipe = pair.critic, pair.card.networks["critic"]
+    if critic_channels is not None:
+        sizes = {"channels": critic_channels, "image_size": train.shape[-1], "image_channels": train.shape[1]}
+        critic, recipe = SNDCGANCritic(**sizes), Recipe("SNDCGANCritic", sizes)
+    if backbone is not None:
+        critic = ResNetCritic.on(_classifier(backbone))
+        recipe = Recipe("ResNetCritic", {"widths": critic.widths, "image_channels": critic.image_channels})
+    assert pair.prior is not None
+    refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, **settings)
+    assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
+    print(json.dumps(assessment, indent=2))
+    save_trained(
+        out,
+        summary=f"{pair.card.summary}; critic refitted with the generator frozen",
+        data=data,
+        training=f"pair: {pair.card.command} ({pair.card.training}); then the critic: {told(settings)}",
+        networks={"generator": pair.card.networks["generator"], "critic": recipe},
+        trained={"generator": pair.generator, "critic": refitted},
+        prior=pair.card.prior,
+        refine=pair.card.refine,
+        metrics={"held-out AUC": round(assessment["after"]["auc"], 4)},
+    )
+
+
+def _classifier(name: str) -> SmallResNet:
+    model = zoo.load(name).model
+    if not isinstance(model, SmallResNet):
+        raise ValueError(f"backbone is {name}, a {type(model).__name__}; give a SmallResNet, such as cifar10-resnet")
+    return model
