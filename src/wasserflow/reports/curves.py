@@ -15,6 +15,7 @@ def save_curves(
     curves: Mapping[str, Mapping[int, Sequence[float]]],
     quantity: str,
     title: str | None = None,
+    along: str = "step",
 ) -> None:
     """Plot the mean of a number over the steps of each flow, with its range over repeats as a band.
 
@@ -23,6 +24,7 @@ def save_curves(
         curves: name of the flow -> step -> the number in each repeat, at least one.
         quantity: what the number is, with its direction.
         title: above the plot.
+        along: what is counted below the plot.
 
     Raises:
         ValueError: no curves.
@@ -45,7 +47,7 @@ def save_curves(
         axes.plot(steps, means, dash, color=colour, marker=".", label=name)
         low, high = ([bound(curve[step]) for step in steps] for bound in (min, max))
         axes.fill_between(steps, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.set(xlabel="step", ylabel=quantity)
+    axes.set(xlabel=along, ylabel=quantity)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9, ncols=2)

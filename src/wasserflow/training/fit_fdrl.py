@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import Shaped
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from wasserflow.ratios import BregmanLoss
@@ -22,6 +24,7 @@ def train_fdrl(
     divergence: Any,
     loss: BregmanLoss[Any],
     out: Path,
+    callbacks: Sequence[Callback] = (),
     *,
     iterations: int = 100_000,
     batch_size: int = 64,
@@ -49,6 +52,7 @@ def train_fdrl(
         divergence: which f.
         loss: what makes the network a ratio or its logarithm.
         out: a folder which does not exist yet, unless `resume` is given.
+        callbacks: further Lightning callbacks, such as `FrechetMonitor`.
         iterations: training steps; with `resume`, counted from the very start.
         batch_size: data, and as many particles, in a step.
         flow_steps: steps of the flow in a training step.
@@ -95,6 +99,7 @@ def train_fdrl(
         IterationData(data, batch_size=batch_size, iterations=iterations, seed=seed),
         out,
         checkpoint_every=min(checkpoint_every, iterations),
+        callbacks=callbacks,
         precision=precision,
         accelerator=accelerator,
         resume=resume,
