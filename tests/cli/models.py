@@ -77,3 +77,12 @@ def toy_ratio(folder: Path) -> str:
     model = FlowGuidedRatio(mlp_ratio(width=8), Normal([2]), flow_steps=3, step_size=0.3, ema=0.0)
     save_pretrained(folder, card, {"model": model})
     return str(folder)
+
+
+def grey_classifier(folder: Path, classes: int = 10) -> str:
+    """An untrained classifier of grey images."""
+    torch.manual_seed(2)
+    sizes = {"classes": classes, "widths": [4, 4, 8], "image_channels": 1}
+    card = Card("tiny-classifier", "untrained", "mnist", "none", "none", {"model": Recipe("SmallResNet", sizes)})
+    save_pretrained(folder, card, {"model": SmallResNet(**sizes).eval()})
+    return str(folder)

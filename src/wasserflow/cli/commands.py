@@ -9,6 +9,7 @@ from wasserflow.cli.demo import demo
 from wasserflow.cli.evaluate import evaluate
 from wasserflow.cli.generate import generate
 from wasserflow.cli.refine import refine
+from wasserflow.cli.translate import translate
 from wasserflow.cli.zoo import zoo
 
 
@@ -59,6 +60,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         "demo": demo,
         "refine": refine,
         "generate": generate,
+        "translate": translate,
         "evaluate": evaluate,
         "train": train,
         "reproduce": reproduce,

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from wasserflow.integrators import State
-from wasserflow.reports import image_grid, save_animation
+from wasserflow.reports import image_grid, save_animation, side_by_side
 
 _SHOWN_IMAGES = 64
 _SHOWN_POINTS = 5_000
@@ -72,8 +72,19 @@ def save_pictures(
     return [out / "before.png", out / "after.png", out / "trajectory.gif"]
 
 
+def save_comparison(out: Path, before: np.ndarray, after: np.ndarray) -> Path:
+    """Write `side_by_side.png` of stored images, uint8 NHWC, before and after a flow.
+
+    Returns:
+        The file.
+    """
+    shown = (torch.from_numpy(part[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) for part in (before, after))
+    side_by_side([image_grid(images) for images in shown], ["before", "after"]).save(out / "side_by_side.png")
+    return out / "side_by_side.png"
+
+
 def save_generated_pictures(
-    out: Path, samples: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None
+    out: Path, samples: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None, columns: int | None = None
 ) -> list[Path]:
     """Write `grid.png` and `trajectory.gif` of samples that come of a flow.
 
@@ -82,13 +93,14 @@ def save_generated_pictures(
         samples: stored samples of the first batch: uint8 images NHWC, or points (n, 2).
         trajectory: the first batch from its start to its end.
         data: real points to draw behind points.
+        columns: images a row; as square as possible if None.
 
     Returns:
         The files.
     """
     draw: Callable[[Tensor, str], Image.Image]
     if samples.ndim == 4:
-        draw, last = _draw_image_grid, torch.from_numpy(samples).permute(0, 3, 1, 2)
+        draw, last = lambda images, title: image_grid(images, columns), torch.from_numpy(samples).permute(0, 3, 1, 2)
     elif samples.ndim == 2 and samples.shape[1] == 2:
         draw, last = _point_drawer(trajectory[0].numpy(), samples, data), torch.from_numpy(samples)
     else:

@@ -36,11 +36,19 @@ _POINTS = 100_000  # in the training set of a toy
 
 @dataclass(frozen=True)
 class Setting:
-    """How to build a data set's network, its training set, and what its samples are clamped to at the start."""
+    """How to build a data set's network, its training set, and where particles may start.
+
+    Args:
+        network: how to build it.
+        data: (n, *event) points, or uint8 images.
+        clamp: what a fitted source's samples are clamped to.
+        domain: (m, *event) uint8 images that a translation starts from; None for a source without data.
+    """
 
     network: Recipe
     data: Tensor
     clamp: tuple[float, float] | None
+    domain: Tensor | None = None
 
 
 def train_fdrl(
@@ -48,6 +56,8 @@ def train_fdrl(
     data: DataName = "mnist",
     pairing: PairingName = "lsif-pearson",
     source: SourceName = "gaussian",
+    source_class: int | None = None,
+    target_class: int | None = None,
     width: int | None = None,
     normalise: bool = False,
     iterations: int | None = None,
@@ -63,15 +73,20 @@ def train_fdrl(
 ) -> None:
     """Train a flow-guided density ratio (FDRL), which `wasserflow generate` then samples from.
 
+    With two classes, particles start at the images of one and learn to become those of the other, without pairs;
+    `wasserflow translate` then moves further images.
+
     Args:
         out: A new folder for the checkpoints and the log; the model is left in its `model`.
         data: What to generate.
         pairing: The loss, which says whether the network outputs the ratio (lsif) or its logarithm (lr), and the
             divergence whose flow it drives.
         source: Where particles start: a Gaussian (fitted to images, N(0, I) for points), or a uniform box.
+        source_class: Start from the training images of this class instead; target_class goes with it.
+        target_class: Learn the images of this class only.
         width: Units of a hidden layer for points, 64; an eighth of the widest layer's channels for images, 8.
         normalise: Spectral norm on every layer of an image network.
-        iterations: Training steps; 1,500 for points, 100,000 for images.
+        iterations: Training steps; 1,500 for points, 100,000 for images, 40,000 for a translation.
         batch_size: Data, and as many particles, in a step; 256 for points, 64 for images.
         flow_steps: Steps of the flow in a training step; 20 for points, 100 for images.
         step_size: Of the flow; 0.5 (lsif) or 0.2 (lr) for points, 3 or 0.3 for images.
@@ -83,8 +98,9 @@ def train_fdrl(
         settings: Of the trainer.
     """
     divergence, loss = PAIRINGS[pairing]
-    setting = setting_for(data, width, normalise, seed)
-    options = defaults_for(data, pairing)
+    classes = _classes(data, source, source_class, target_class)
+    setting = setting_for(data, width, normalise, seed, classes)
+    options = defaults_for(data, pairing) | ({"iterations": 40_000} if classes else {})
     given = {"iterations": iterations, "batch_size": batch_size, "flow_steps": flow_steps, "step_size": step_size}
     given |= {"lr": lr, "ema": ema, "data_noise": data_noise, "flips": flips}
     options |= {name: value for name, value in given.items() if value is not None}
@@ -97,14 +113,16 @@ def train_fdrl(
         model = fit_fdrl(network, setting.data, start, divergence, loss, out, seed=seed, **options, **settings)
     except TrainingDiverged as error:
         raise SystemExit(f"wasserflow: {error}\nthe last good checkpoint is {out / 'last.ckpt'}") from error
+    began = f"from class {source_class} to class {target_class}" if classes else f"{source} source"
     save_trained(
         out,
-        summary=f"flow-guided density ratio ({pairing}, {source} source) of {data}",
+        summary=f"flow-guided density ratio ({pairing}, {began}) of {data}",
         data=data,
-        training=told({**options, **settings}, pairing=pairing, source=source, seed=seed),
+        training=told({**options, **settings}, pairing=pairing, source=began, seed=seed),
         networks={"model": recipe_of(model, setting.network, list(setting.data.shape[1:]))},
         trained={"model": model.averaged_copy()},
-        used_by="generate",
+        used_by="translate" if classes else "generate",
+        translation={"source_class": source_class, "target_class": target_class} if classes else {},
     )
 
 
@@ -121,13 +139,16 @@ def defaults_for(data: DataName, pairing: PairingName) -> dict[str, Any]:
     return {**options, "step_size": 3.0 if least_squares else 0.3, "flips": data == "cifar10"}
 
 
-def setting_for(data: DataName, width: int | None, normalise: bool, seed: int) -> Setting:
-    """Give the network and the training set of a data set by name."""
+def setting_for(
+    data: DataName, width: int | None, normalise: bool, seed: int, classes: tuple[int, int] | None = None
+) -> Setting:
+    """Give the network and the training set of a data set by name, or of a translation between two of its classes."""
     if data in POINTS:
         return Setting(Recipe("mlp_ratio", {"width": width or 64}), POINTS[data].sample(_POINTS, seed=seed), None)
-    images = images_of("cifar10" if data == "cifar10" else "mnist", "train").images
+    labelled = images_of("cifar10" if data == "cifar10" else "mnist", "train")
+    domain, images = map(labelled.of_class, classes) if classes else (None, labelled.images)
     sizes = {"size": str(images.shape[-1]), "width": width or 8, "image_channels": images.shape[1]}
-    return Setting(Recipe("RatioResNet", {**sizes, "normalise": normalise}), images, (-1.0, 1.0))
+    return Setting(Recipe("RatioResNet", {**sizes, "normalise": normalise}), images, (-1.0, 1.0), domain)
 
 
 def recipe_of(model: FlowGuidedRatio[Any], network: Recipe, shape: list[int]) -> Recipe:
@@ -146,8 +167,22 @@ def recipe_of(model: FlowGuidedRatio[Any], network: Recipe, shape: list[int]) ->
     )
 
 
+def _classes(data: DataName, source: SourceName, first: int | None, second: int | None) -> tuple[int, int] | None:
+    if first is None and second is None:
+        return None
+    if first is None or second is None or first == second:
+        raise ValueError(f"source_class is {first} and target_class is {second}; give two classes, or neither")
+    if data in POINTS:
+        raise ValueError(f"source_class is {first}, but {data} has no classes; give --data mnist or cifar10")
+    if source != "gaussian":
+        raise ValueError(f"source is {source} and source_class is {first}; give only one of them")
+    return first, second
+
+
 def _source(name: SourceName, setting: Setting) -> Source:
     shape = tuple(setting.data.shape[1:])
+    if setting.domain is not None:
+        return Samples(to_float(setting.domain))
     if name == "uniform":
         return Box(-1.0, 1.0, shape) if setting.clamp else Box(-2.0, 2.0, shape)
     if setting.clamp is None:

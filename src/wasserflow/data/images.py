@@ -39,6 +39,18 @@ class LabelledImages:
     def __getitem__(self, index: slice) -> LabelledImages:
         return LabelledImages(self.images[index], self.labels[index])
 
+    def of_class(self, label: int) -> UInt8[Tensor, "n channels height width"]:
+        """The images of one class.
+
+        Raises:
+            ValueError: there are none.
+        """
+        chosen = self.images[self.labels == label]
+        if not len(chosen):
+            known = ", ".join(map(str, self.labels.unique().tolist()))
+            raise ValueError(f"there are no images of class {label}; give one of the classes {known}")
+        return chosen
+
 
 def to_float(images: UInt8[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Map bytes to floats on [-1, 1], the range every image network here works in: x / 127.5 - 1.

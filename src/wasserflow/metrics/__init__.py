@@ -7,12 +7,14 @@ from wasserflow.metrics.inception_score import inception_score
 from wasserflow.metrics.kernel import kernel_distance
 from wasserflow.metrics.moments import FeatureMoments, frechet_distance
 from wasserflow.metrics.neighbours import NeighbourMetrics, neighbour_metrics
+from wasserflow.metrics.pairs import Kept, kept
 from wasserflow.metrics.reference import Reference, load_reference, reference_set, save_reference
 
 __all__ = [
     "IMAGE_METRIC_LABELS",
     "FeatureMoments",
     "ImageMetrics",
+    "Kept",
     "NeighbourMetrics",
     "Reference",
     "check_images",
@@ -22,6 +24,7 @@ __all__ = [
     "frechet_distance",
     "inception_features",
     "inception_score",
+    "kept",
     "kernel_distance",
     "load_reference",
     "neighbour_metrics",
