@@ -5,6 +5,7 @@ from wasserflow.spaces.codebook import Codebook
 from wasserflow.spaces.euclidean import Euclidean
 from wasserflow.spaces.gaussian import Gaussian, fit_gaussian
 from wasserflow.spaces.held import Held
+from wasserflow.spaces.interpolation import interpolate
 from wasserflow.spaces.normal import Normal
 from wasserflow.spaces.product import Product
 from wasserflow.spaces.sources import Generated, Samples
@@ -27,4 +28,5 @@ __all__ = [
     "Space",
     "Sphere",
     "fit_gaussian",
+    "interpolate",
 ]

@@ -58,11 +58,14 @@ class Gaussian(nn.Module):
     ) -> Particles:
         """Draw n samples (n, *shape); sample i depends on its own seed only, up to rounding."""
         room = blank(n, (self.mean.numel(),), device or self.mean.device, dtype or self.mean.dtype)
-        noise = noise_like(room, seed).normal(room)
-        x = self.mean.to(room) + noise @ _unpacked(self.factor.to(room), self.mean.numel()).T
+        return self.from_noise(noise_like(room, seed).normal(room).reshape(n, *self.shape))
+
+    def from_noise(self, noise: Particles) -> Particles:
+        """Turn (n, *shape) standard normal noise ξ into samples, mean + L ξ, clamped where asked."""
+        x = self.mean.to(noise) + noise.flatten(1) @ _unpacked(self.factor.to(noise), self.mean.numel()).T
         if self.clamp is not None:
             x = x.clamp(*self.clamp)
-        return x.reshape(n, *self.shape)
+        return x.reshape(noise.shape)
 
     def covariance(self) -> Float[Tensor, "size size"]:
         """The covariance of the unclamped law, between the coordinates of a flattened sample."""
