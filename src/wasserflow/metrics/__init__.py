@@ -6,6 +6,7 @@ from wasserflow.metrics.inception import inception_features, standard_inception_
 from wasserflow.metrics.inception_score import inception_score
 from wasserflow.metrics.kernel import kernel_distance
 from wasserflow.metrics.moments import FeatureMoments, frechet_distance
+from wasserflow.metrics.nearest import Nearest, nearest_neighbours
 from wasserflow.metrics.neighbours import NeighbourMetrics, neighbour_metrics
 from wasserflow.metrics.pairs import Kept, kept
 from wasserflow.metrics.reference import Reference, load_reference, reference_set, save_reference
@@ -15,6 +16,7 @@ __all__ = [
     "FeatureMoments",
     "ImageMetrics",
     "Kept",
+    "Nearest",
     "NeighbourMetrics",
     "Reference",
     "check_images",
@@ -27,6 +29,7 @@ __all__ = [
     "kept",
     "kernel_distance",
     "load_reference",
+    "nearest_neighbours",
     "neighbour_metrics",
     "reference_set",
     "save_reference",

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from wasserflow.metrics.nearest import nearest_neighbours
+
 
 @dataclass(frozen=True)
 class NeighbourMetrics:
@@ -92,11 +94,9 @@ def neighbour_metrics(
 
 def _radii(points: Tensor, neighbours: tuple[int, ...], chunk_size: int) -> list[Tensor]:
     """Distance of every point to its k-th nearest other point, for each k."""
-    parts = []
-    for rows in tqdm(points.split(chunk_size), desc="radii", unit="chunk", disable=None, leave=False):
-        # The nearest point of all is the point itself, so the k-th neighbour is number k from 0.
-        parts.append(torch.cdist(rows, points).topk(max(neighbours) + 1, dim=1, largest=False).values)
-    return [torch.cat(parts)[:, k] for k in neighbours]
+    # The nearest point of all is the point itself, so the k-th neighbour is number k from 0.
+    distances = nearest_neighbours(points, points, max(neighbours) + 1, chunk_size).distances
+    return [distances[:, k] for k in neighbours]
 
 
 def _check(samples: Tensor, reference: Tensor, nearest: int, further: int, chunk_size: int) -> None:
