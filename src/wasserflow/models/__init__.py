@@ -5,6 +5,7 @@ from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.image_mlp import image_mlp_critic, image_mlp_generator
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
 from wasserflow.models.prepare import prepare
+from wasserflow.models.ratio_cnn import RatioCNN
 from wasserflow.models.ratio_resnet import RatioResNet
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
@@ -14,6 +15,7 @@ from wasserflow.models.vq import VQDecoder, vq_autoencoder
 
 __all__ = [
     "ClipEncoder",
+    "RatioCNN",
     "RatioResNet",
     "ResNetCritic",
     "SNDCGANCritic",

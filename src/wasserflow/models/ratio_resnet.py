@@ -12,13 +12,12 @@ from torch.nn.utils.parametrizations import spectral_norm
 from wasserflow.models.image_attention import ImageAttention
 
 Layer = tuple[str, int]
-Size = Literal["28", "32", "64", "128", "64 with attention"]
+Size = Literal["32", "64", "128", "64 with attention"]
 
 _STAGE: list[Layer] = [("down", 8), ("block", 8), ("block", 8)]
 _LAST: list[Layer] = [("block", 4), ("down", 8), ("block", 8), ("down", 8), ("block", 8)]
 # Channels of the first convolution, and kind and channels of each layer, in eighths of the widest layer's.
 _LAYOUTS: dict[Size, tuple[int, list[Layer]]] = {
-    "28": (2, [("block", 2), ("down", 4), ("block", 4), ("down", 8), ("block", 8)]),
     "32": (4, [("block", 4)] * 3 + _STAGE * 3),
     "64": (2, [("down", 2), ("down", 4), *_LAST]),
     "128": (2, [("down", 2), ("down", 4), ("down", 4), *_LAST]),
@@ -63,8 +62,8 @@ class RatioResNet(nn.Module):
     """The ratio network of FDRL: a convolution, residual blocks without batch norm, mean over pixels, a linear layer.
 
     Args:
-        size: the images' height and width, which chooses the published layout: `32`, `64`, `128`, the shallow
-            `64 with attention` for small data sets; or `28`, a small one for MNIST which is not in the paper.
+        size: the images' height and width, which chooses the published layout: `32`, `64`, `128`, or the
+            shallow `64 with attention` for small data sets.
         width: an eighth of the channels of the widest layer; 32 is published.
         image_channels: 3 for colour, 1 for grey.
         normalise: spectral norm on every layer, as in the authors' code.
