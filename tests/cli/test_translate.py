@@ -31,18 +31,19 @@ def run(*words: object) -> None:
     main([str(word) for word in words])
 
 
-def few(split: str) -> LabelledImages:
+def few(split: str, data: str = "mnist") -> LabelledImages:
     """Noise in two classes, 3 darker than 8."""
+    shape = (24, 3, 32, 32) if data == "cifar10" else (24, 1, 28, 28)
     generator = torch.Generator().manual_seed(len(split))
     labels = torch.tensor([3, 8] * 12)
-    images = torch.randint(0, 100, (24, 1, 28, 28), generator=generator) + 100 * (labels == 8)[:, None, None, None]
+    images = torch.randint(0, 100, shape, generator=generator) + 100 * (labels == 8)[:, None, None, None]
     return LabelledImages(images.to(torch.uint8), labels)
 
 
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (training, translation):
-        monkeypatch.setattr(module, "images_of", lambda data, split: few(split))
+        monkeypatch.setattr(module, "images_of", lambda data, split: few(split, data))
 
 
 @pytest.fixture
@@ -76,8 +77,8 @@ def test_training_starts_at_one_class_and_learns_the_other(
 
     monkeypatch.setattr(training, "fit_fdrl", fit)
     with pytest.raises(SystemExit):
-        run("train", "fdrl", "--source-class", 3, "--target-class", 8, "--out", tmp_path / "m")
-    images = few("train")
+        run("train", "fdrl", "--data", "cifar10", "--source-class", 3, "--target-class", 8, "--out", tmp_path / "m")
+    images = few("train", "cifar10")
     assert torch.equal(seen["target"], images.images[images.labels == 8])
     assert torch.equal(seen["source"].x, to_float(images.images[images.labels == 3]))
     assert seen["options"]["iterations"] == 40_000

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
+from wasserflow.cli.conditioning import Conditioning, conditioning
+from wasserflow.cli.judges import Judge, judged
 from wasserflow.cli.measures import POINTS
 from wasserflow.cli.pictures import Trajectory, save_generated_pictures
 from wasserflow.cli.processes import Processes
 from wasserflow.cli.streaming import Batch, equal_groups, gather, leave_part, stored
 from wasserflow.flow import Watch
 from wasserflow.models import zoo
+from wasserflow.models.pretrained import Pretrained
 from wasserflow.reports import RunRecord, prepare_out_dir
 from wasserflow.seeds import sample_seeds
 
@@ -28,14 +32,18 @@ def generate(
     seed: int = 0,
     extra_steps: int = 20,
     batch_size: int = 100,
+    label: int | list[int] | Literal["all"] | None = None,
+    classifier: str | None = None,
+    guidance: float = 0.1,
+    judge: str | None = None,
     devices: int = 1,
     num_nodes: int = 1,
     overwrite: bool = False,
     progress: bool = True,
 ) -> None:
-    """Draw samples from a flow-guided density ratio (FDRL).
+    """Draw samples from a flow-guided density ratio (FDRL), of all classes or of those asked for.
 
-    Leaves samples.npz (array `samples`), grid.png, trajectory.gif and run.json in --out.
+    Leaves samples.npz (array `samples`, and `labels` if asked for), grid.png, trajectory.gif and run.json in --out.
 
     Args:
         model: A shipped model (see `wasserflow zoo`), or a folder that `wasserflow train fdrl` wrote.
@@ -44,6 +52,11 @@ def generate(
         seed: Every sample has a stream of its own, so the first samples of a larger n are those of a smaller one.
         extra_steps: Steps of refinement after those of training.
         batch_size: Samples at a time, on which no sample depends.
+        label: The class to generate, several as [3, 8] in turn, or all in turn.
+        classifier: A classifier that leads there; one trained against adversarial changes, such as mnist-robust, has
+            gradients that look like the class.
+        guidance: Weight of the classifier; more gives more of the class and less variety.
+        judge: Another classifier, to say how many samples carry the class that was asked for.
         devices: Processes on a node.
         num_nodes: Nodes; they must share --out.
         overwrite: Replace an earlier run in --out.
@@ -53,40 +66,80 @@ def generate(
         if value < least:
             raise ValueError(f"{name} is {value}; give at least {least}")
     pretrained = zoo.load(model)
-    ratio: Any = pretrained.networks.get("model")
-    if not hasattr(ratio, "transport"):
-        raise ValueError(f"{model} does not generate by a flow; give a model that `wasserflow train fdrl` wrote")
+    ratio = _generator(pretrained, model)
+    asked = conditioning(label, classifier, guidance, ratio.start(1))
+    if judge is not None and asked is None:
+        raise ValueError(f"judge is {judge}, but no class is asked for; give --label and --classifier, or no judge")
+    judged_by = None if judge is None else Judge(judge, ratio.start(1))
     processes = Processes(devices, num_nodes)
     first = processes.rank == 0
     if first:
         prepare_out_dir(out, overwrite)
     processes.launch()
-    ratio = ratio.to(processes.device)
+    sampling = Sampling(ratio.to(processes.device), extra_steps, batch_size, asked)
     seeds = processes.share(sample_seeds(seed, n))
-    groups = equal_groups(seeds, batch_size)
+    labels = None if asked is None else processes.share(asked.labels(n))
     if not first:
-        leave_part(processes, _batches(ratio, groups, extra_steps), len(seeds), out, "generating")
+        leave_part(processes, sampling.batches(seeds, labels), len(seeds), out, "generating")
         return
-    steps = ratio.flow_steps + extra_steps
-    config = {"model": model, "n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": steps}
+    config = {"model": model, "n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": sampling.steps}
+    config |= {"label": label, "classifier": classifier, "guidance": guidance if asked else None, "judge": judge}
     config |= {"devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
-        trajectory = Trajectory(None, steps)
-        batches = _batches(ratio, groups, extra_steps, trajectory)
-        samples = gather(processes, batches, len(seeds), out, record, "generating", progress)["samples"]
-        start = ratio.start(len(groups[0]), groups[0]).cpu()
+        trajectory = Trajectory(None, sampling.steps)
+        batches = sampling.batches(seeds, labels, trajectory)
+        arrays = gather(processes, batches, len(seeds), out, record, "generating", progress)
+        if judged_by is not None:
+            metrics = judged(arrays["samples"], arrays["labels"], judged_by)
+            record.update(metrics=metrics)
+            print(f"{metrics['asked_percent']:.1f} % carry the class that was asked for, says {judge}")
+        shown = equal_groups(seeds, batch_size)[0]
+        start = ratio.start(len(shown), shown).cpu()
         data = POINTS[pretrained.card.data].sample(2_000, seed=1) if pretrained.card.data in POINTS else None
-        pictures = save_generated_pictures(out, samples, [start, *trajectory.samples], data)
-        print(f"{n} samples of {pretrained.card.name} after {steps} steps each")
+        columns = len(asked.turn) if asked and len(asked.turn) > 1 else None
+        pictures = save_generated_pictures(out, arrays["samples"], [start, *trajectory.samples], data, columns)
+        print(f"{n} samples of {pretrained.card.name} after {sampling.steps} steps each")
         print("open " + ", ".join(str(path) for path in pictures))
 
 
-def _batches(
-    ratio: FlowGuidedRatio[Any], groups: Sequence[Tensor], extra_steps: int, watch: Watch | None = None
-) -> Iterator[Batch]:
-    """Draw one sample a seed, a group of seeds at a time; the first group is watched."""
-    for seeds in groups:
-        x0 = ratio.start(len(seeds), seeds)
-        x = ratio.transport(x0, extra_steps, seeds, batch_size=len(seeds), watch=watch)
-        watch = None
-        yield Batch({"samples": stored(x)}, len(seeds) * (ratio.flow_steps + extra_steps))
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """How samples are drawn.
+
+    Args:
+        ratio: the model.
+        extra_steps: steps of refinement after those of training.
+        batch_size: samples at a time.
+        asked: the classes that samples are to carry; None for the data's own.
+    """
+
+    ratio: FlowGuidedRatio[Any]
+    extra_steps: int
+    batch_size: int
+    asked: Conditioning | None
+
+    @property
+    def steps(self) -> int:
+        """Steps of the flow."""
+        return self.ratio.flow_steps + self.extra_steps
+
+    def batches(self, seeds: Tensor, labels: Tensor | None, watch: Watch | None = None) -> Iterator[Batch]:
+        """Draw one sample a seed, and of its label, a batch at a time; the first batch is watched."""
+        done = 0
+        for group in equal_groups(seeds, self.batch_size):
+            own = None if labels is None else labels[done : done + len(group)]
+            options = self.asked.options(own) if self.asked and own is not None else {}
+            x0 = self.ratio.start(len(group), group)
+            x = self.ratio.transport(x0, self.extra_steps, group, batch_size=len(group), watch=watch, **options)
+            done, watch = done + len(group), None
+            carried = {} if own is None else {"labels": own.numpy()}
+            yield Batch({"samples": stored(x), **carried}, len(group) * self.steps)
+
+
+def _generator(pretrained: Pretrained, name: str) -> FlowGuidedRatio[Any]:
+    ratio: Any = pretrained.networks.get("model")
+    if not hasattr(ratio, "transport"):
+        raise ValueError(f"{name} does not generate by a flow; give a model that `wasserflow train fdrl` wrote")
+    if ratio.source is None:
+        raise ValueError(f"{name} translates images that it is given; use `wasserflow translate`")
+    return ratio

@@ -54,10 +54,21 @@ class Judge:
 
     def percent(self, stored: np.ndarray, labels: Int64[Tensor, " n"]) -> float:
         """The share of stored images that it puts in the class of their label, in percent."""
-        seen = extract_features(self.network, to_float_images(stored)).argmax(dim=1)
-        return 100 * float((seen == labels).double().mean())
+        return 100 * float((self.seen(stored) == labels).double().mean())
+
+    def seen(self, stored: np.ndarray) -> Int64[Tensor, " n"]:
+        """The class that it puts each stored image in."""
+        return extract_features(self.network, to_float_images(stored)).argmax(dim=1)
 
     @torch.no_grad()
     def features(self, images: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n features"]:
         """Its last hidden layer."""
         return extract_features(ClassifierFeatures(self.network), images)
+
+
+def judged(stored: np.ndarray, labels: np.ndarray, judge: Judge) -> dict[str, Any]:
+    """Count the samples that carry the class that was asked for, in percent, of all and of each class."""
+    asked = torch.from_numpy(labels)
+    right = (judge.seen(stored) == asked).double()
+    each = {str(label): 100 * float(right[asked == label].mean()) for label in asked.unique().tolist()}
+    return {"asked_percent": 100 * float(right.mean()), "of_each_class": each}
