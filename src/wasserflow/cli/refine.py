@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wasserflow.cli.choices import DivergenceName, MethodName, MethodOptions, SpaceName
 from wasserflow.cli.inference import (
@@ -51,6 +51,8 @@ def refine(
     references: int | None = None,
     real: str | None = None,
     features: str | None = None,
+    critic: str | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
     devices: int = 1,
     num_nodes: int = 1,
     overwrite: bool = False,
@@ -83,6 +85,9 @@ def refine(
         real: Where they come from: cifar10 or mnist (their training images), a toy, or a folder, .parquet or .npz of
             images; what the model was trained on, if left out.
         features: The classifier whose features metrics use, or inception; from the card.
+        critic: Another critic: a network of the model's own (the cards in `wasserflow zoo` name them), or another
+            model, whose critic is taken.
+        precision: Of matrix products and convolutions; bfloat16 is faster where the hardware has it, and inexact.
         devices: Processes on a node.
         num_nodes: Nodes; they must share --out.
         overwrite: Replace an earlier run in --out.
@@ -95,6 +100,9 @@ def refine(
     for name, value in (("n", n), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"{name} is {value}; give at least 1")
+    if pretrained.prior is None:
+        raise ValueError(f"{card.name} has no latents to refine; choose a pair of generator and critic")
+    judge = _critic(pretrained, critic)
     given: dict[str, Any] = {"divergence": divergence, "step_size": step_size, "temperature": temperature}
     given |= {"steps": steps, "space": space, "weights": weights, "density": density, "real": real}
     given |= {"bandwidth_factor": bandwidth_factor, "ridge": ridge, "mollifier": mollifier, "references": references}
@@ -108,13 +116,15 @@ def refine(
         measure = measure_for(card.data, features, seed, quick=True)
         prepare_out_dir(out, overwrite)
     processes.launch()
-    job = _job(pretrained, options, attracting, processes.device, progress and first)
+    fast = prepare(pretrained.generator, judge, precision=None if precision == "float32" else torch.bfloat16)
+    job = _job(pretrained, fast, options, attracting, processes.device, progress and first)
     share = _share(processes, options, seeds, batch_size)
     count = sum(map(len, share))
     if not first:
         leave_part(processes, job.batches(share), count, out, "refining")
         return
     config = {"model": model, "method": method, "n": n, "batch_size": batch_size, "features": features}
+    config |= {"critic": critic or "critic", "precision": precision}
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)
@@ -158,16 +168,28 @@ def _share(
     return equal_groups(processes.share(seeds), batch_size)
 
 
+def _critic(pretrained: Pretrained, name: str | None) -> nn.Module:
+    if name is None:
+        return pretrained.critic
+    if name in pretrained.networks:
+        return pretrained.networks[name]
+    try:
+        return zoo.load(name).critic
+    except (ValueError, AttributeError) as error:
+        own = ", ".join(sorted(set(pretrained.networks) - {"generator"}))
+        raise ValueError(f"critic is {name}, none of the model's own ({own}); {error}") from error
+
+
 def _job(
     pretrained: Pretrained,
+    fast: Sequence[nn.Module],
     options: MethodOptions | InferenceOptions,
     attracting: Tensor | None,
     device: torch.device,
     progress: bool,
 ) -> Job:
-    if pretrained.prior is None:
-        raise ValueError(f"{pretrained.card.name} has no latents to refine; choose a pair of generator and critic")
-    generator, critic = (m.to(device) for m in prepare(pretrained.generator, pretrained.critic))
+    generator, critic = (module.to(device) for module in fast)
+    assert pretrained.prior is not None
     if isinstance(options, MethodOptions):
         runner = options.runner(generator, critic, pretrained.prior)
     else:
