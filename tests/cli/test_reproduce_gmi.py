@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import wasserflow as wf
-from wasserflow.cli import gmi_flows, inference, main
+from wasserflow.cli import gmi_flows, held_out, inference, main
 from wasserflow.cli.finished import Finished
 from wasserflow.cli.gmi_table import Row, Settings, printed, summary, tables
 from wasserflow.data.images import LabelledImages, to_float
@@ -38,7 +38,7 @@ def livelier(weight: torch.Tensor) -> torch.Tensor:
 @pytest.fixture
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """An untrained pair and classifier, and noise for real images."""
-    monkeypatch.setattr(gmi_flows, "cifar10", noise)
+    monkeypatch.setattr(held_out, "images_of", lambda data, split: noise(split))
     monkeypatch.setitem(inference.TRAINING, "cifar10", noise)
     net = feature_net(tmp_path / "net")
     pair = Path(image_pair(tmp_path / "pair", net, tmp_path / "none"))
@@ -216,5 +216,5 @@ def test_a_diverged_row_is_said_and_kept(words: list[str], tmp_path: Path, capsy
 def test_settings_are_chosen_on_validation_images(words: list[str]) -> None:
     net = zoo.load(words[5])
     own = wf.metrics.FeatureMoments.of(net.model.features(to_float(noise("validation").images)).detach())
-    torch.testing.assert_close(gmi_flows.Judge(net, "validation").reference.mean, own.mean)
-    assert not torch.equal(gmi_flows.Judge(net, "test").reference.mean, own.mean)
+    torch.testing.assert_close(held_out.HeldOutDistance(net, "cifar10", "validation").reference.mean, own.mean)
+    assert not torch.equal(held_out.HeldOutDistance(net, "cifar10", "test").reference.mean, own.mean)

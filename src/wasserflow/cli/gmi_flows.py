@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from wasserflow.cli.choices import Runner
 from wasserflow.cli.gmi_table import Options
+from wasserflow.cli.held_out import HeldOutDistance
 from wasserflow.cli.inference import InferenceOptions, kernel_features, real_samples, seen_by
-from wasserflow.cli.measures import ClassifierFeatures
 from wasserflow.cli.streaming import equal_groups
-from wasserflow.data.images import cifar10, to_float, to_uint8
+from wasserflow.data.images import to_uint8
 from wasserflow.flow import FlowDiverged
 from wasserflow.integrators import State
-from wasserflow.metrics import FeatureMoments, extract_features, frechet_distance, load_reference
 from wasserflow.models import prepare
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.seeds import sample_seeds
@@ -28,29 +27,6 @@ _BATCH = 100
 
 Curve = dict[int, float]
 """Step -> Fréchet distance."""
-
-
-class Judge:
-    """The Fréchet distance to held-out images.
-
-    Args:
-        classifier: whose features are compared.
-        split: `test`, or `validation` for choosing settings.
-    """
-
-    def __init__(self, classifier: Pretrained, split: Literal["test", "validation"]) -> None:
-        self.features = ClassifierFeatures(classifier.model)
-        stored = classifier.folder / "reference-cifar10.safetensors"
-        if split == "test" and stored.is_file():
-            self.reference = load_reference(stored).moments
-        else:
-            batches = map(to_float, cifar10(split).images.split(_BATCH))
-            self.reference = FeatureMoments.of(extract_features(self.features, batches))
-
-    def __call__(self, images: Tensor) -> float:
-        """Measure uint8 images (n, 3, 32, 32)."""
-        features = extract_features(self.features, map(to_float, images.split(_BATCH)))
-        return frechet_distance(FeatureMoments.of(features), self.reference)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +54,7 @@ class Flows:
         progress: show progress bars.
     """
 
-    def __init__(self, pair: Pretrained, judge: Judge, n: int, progress: bool) -> None:
+    def __init__(self, pair: Pretrained, judge: HeldOutDistance, n: int, progress: bool) -> None:
         assert pair.prior is not None
         self.prior: PriorSpace = pair.prior
         self.generator, self.critic = prepare(pair.generator, pair.critic)

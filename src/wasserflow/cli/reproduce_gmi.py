@@ -13,8 +13,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from wasserflow.cli.finished import Finished
-from wasserflow.cli.gmi_flows import Flows, Judge, Outcome
+from wasserflow.cli.gmi_flows import Flows, Outcome
 from wasserflow.cli.gmi_table import PAPER_BASE, Options, Row, Settings, printed, summary, tables
+from wasserflow.cli.held_out import HeldOutDistance
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
@@ -69,7 +70,7 @@ def reproduce_gmi(
     if n < 2 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 2 samples and 1 seed")
     pair = _load(model)
-    flows = Flows(pair, Judge(zoo.load(features), split), n, progress)
+    flows = Flows(pair, HeldOutDistance(zoo.load(features), "cifar10", split), n, progress)
     common = {"model": model, "features": features, "n": n, "split": split}
     if resume and overwrite:
         raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
