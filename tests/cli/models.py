@@ -51,10 +51,10 @@ def image_pair(folder: Path, features: Path, reference: Path) -> str:
     return str(folder)
 
 
-def feature_net(folder: Path) -> Path:
+def feature_net(folder: Path, image_channels: int = 3) -> Path:
     """An untrained classifier."""
     torch.manual_seed(0)
-    sizes = {"widths": [4, 4, 4, 8]}
+    sizes = {"widths": [4, 4, 4, 8], "image_channels": image_channels}
     card = Card("tiny-net", "untrained", "none", "none", "none", {"model": Recipe("SmallResNet", sizes)})
     save_pretrained(folder, card, {"model": SmallResNet(**sizes)})
     return folder

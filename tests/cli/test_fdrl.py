@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from models import feature_net
 from PIL import Image
 
 import wasserflow as wf
-from wasserflow.cli import main
+from wasserflow.cli import main, measured_training
 from wasserflow.cli import train_fdrl as commands
-from wasserflow.data.images import LabelledImages
+from wasserflow.data.images import LabelledImages, to_float
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:Found \d+ module:UserWarning")
 
@@ -121,3 +122,41 @@ def test_a_diverging_training_says_why_and_keeps_its_checkpoint(
     assert "last good checkpoint" in str(stop.value)
     assert (tmp_path / "run" / "last.ckpt").is_file()
     assert not (tmp_path / "run" / "model").exists()
+
+
+def some_images(data: str, split: str) -> LabelledImages:
+    seed = {"train": 0, "validation": 1, "test": 2}[split]
+    bytes_ = torch.randint(0, 200, (40, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    return LabelledImages(bytes_, torch.arange(40) % 2)
+
+
+def test_a_training_of_images_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "images_of", some_images)
+    monkeypatch.setattr(measured_training, "images_of", some_images)
+    judge = feature_net(tmp_path / "net", image_channels=1)
+    words = ["--measure-every", "2", "--measure-samples", "5", "--measure-extra-steps", "1", "--judge", str(judge)]
+    model = trained(tmp_path / "run", "--data", "mnist", *words)
+    for name in ("samples/2.png", "curve.png"):
+        with Image.open(tmp_path / "run" / name) as picture:
+            picture.verify()
+    log = next((tmp_path / "run" / "log").rglob("metrics.csv")).read_text()
+    assert "frechet_distance" in log.splitlines()[0]
+    ((told, distance),) = wf.zoo.card(model).metrics.items()
+    assert told.startswith("Fréchet distance at step 2: 5 samples, 40 validation images of mnist, features of")
+    assert distance > 0
+    plain = trained(tmp_path / "plain", "--data", "mnist", "--measure-every", "0")
+    one, two = (wf.zoo.load(folder).model.state_dict() for folder in (model, plain))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not (tmp_path / "plain" / "curve.png").exists()
+
+
+def test_a_translation_is_measured_against_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured_training, "images_of", some_images)
+    judge = str(feature_net(tmp_path / "net", image_channels=1))
+    (watch,) = measured_training.monitors("mnist", tmp_path, 10, 5, 8, 0, judge, target_class=1)
+    seen = watch.feature_net(to_float(some_images("mnist", "validation").of_class(1)))
+    torch.testing.assert_close(watch.reference.moments.mean.float(), seen.mean(dim=0), rtol=1e-4, atol=1e-5)
+    assert watch.reference.name == "20 validation images of mnist, class 1"
+    assert measured_training.monitors("mnist", tmp_path, 10, None, 8, 0, judge) == []
+    with pytest.raises(ValueError, match="swissroll has no images to judge"):
+        measured_training.monitors("swissroll", tmp_path, 10, 5, 8, 0, None)

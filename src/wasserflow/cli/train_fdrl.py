@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from wasserflow.cli.measured_training import measured, monitors
 from wasserflow.cli.measures import POINTS
 from wasserflow.cli.trained import built, images_of, save_trained, told
 from wasserflow.data.images import to_float
@@ -68,6 +69,10 @@ def train_fdrl(
     ema: float | None = None,
     data_noise: float | None = None,
     flips: bool | None = None,
+    measure_every: int | None = None,
+    measure_samples: int = 500,
+    measure_extra_steps: int = 20,
+    judge: str | None = None,
     seed: int = 0,
     **settings: Any,
 ) -> None:
@@ -97,6 +102,11 @@ def train_fdrl(
         ema: Weight of the past in the moving average; 0.99 for points, 0.998 for images.
         data_noise: Standard deviation of the noise on data; 0 for points, 0.03 for images.
         flips: Mirror half of the images; for cifar10 only.
+        measure_every: Training steps between two measurements of samples: their Fréchet distance to validation images,
+            in the log and curve.png, and a picture in samples/; 0 for none, 1,000 for images. The training is the same.
+        measure_samples: How many are drawn each time.
+        measure_extra_steps: Steps of their flow after those of training.
+        judge: The classifier in whose features they are compared; cifar10-resnet or mnist-resnet.
         seed: Seeds the weights, the batches, the starts and the noise.
         settings: Of the trainer.
     """
@@ -111,8 +121,10 @@ def train_fdrl(
     options |= {name: value for name, value in given.items() if value is not None}
     (ratio,) = built(seed, setting.network)
     start = _source(source, setting)
+    measuring = (options["iterations"], measure_every, measure_samples, measure_extra_steps, judge, target_class)
+    watch = monitors(data, out, *measuring)
     try:
-        model = fit_fdrl(ratio, setting.data, start, divergence, loss, out, seed=seed, **options, **settings)
+        model = fit_fdrl(ratio, setting.data, start, divergence, loss, out, watch, seed=seed, **options, **settings)
     except TrainingDiverged as error:
         raise SystemExit(f"wasserflow: {error}\nthe last good checkpoint is {out / 'last.ckpt'}") from error
     began = f"from class {source_class} to class {target_class}" if classes else f"{source} source"
@@ -124,6 +136,7 @@ def train_fdrl(
         networks={"model": recipe_of(model, setting.network, list(setting.data.shape[1:]))},
         trained={"model": model.averaged_copy()},
         used_by="translate" if classes else "generate",
+        metrics=measured(watch),
         translation={"source_class": source_class, "target_class": target_class} if classes else {},
     )
 

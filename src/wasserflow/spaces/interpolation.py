@@ -63,8 +63,8 @@ def interpolate(
     match source:
         case Gaussian():
             device, dtype = start.device, start.dtype
-            noise = [Normal(event).sample(n, seed, device, dtype) for seed in (start_seed, end_seed)]
-            path = _rotated(*noise, points)
+            first, last = (Normal(event).sample(n, seed, device, dtype) for seed in (start_seed, end_seed))
+            path = _rotated(first, last, points)
             return source.from_noise(path.flatten(0, 1)).reshape(path.shape)
         case Normal():
             return _rotated(start, end, points)
@@ -72,7 +72,8 @@ def interpolate(
             # In float64 the distribution function of a sample is never 0 or 1.
             low, width = source.low, source.high - source.low
             exact = (source.sample(n, seed, device, torch.float64) for seed in (start_seed, end_seed))
-            path = _rotated(*(torch.special.ndtri((x - low) / width) for x in exact), points)
+            first, last = (torch.special.ndtri((x - low) / width) for x in exact)
+            path = _rotated(first, last, points)
             return (torch.special.ndtr(path) * width + low).to(start.dtype)
     raise TypeError(f"{type(source).__name__} has no paths between samples; give a Gaussian, a Normal or a Box")
 

@@ -1,0 +1,95 @@
+"""Whether generated images are copies of training images: their nearest neighbours among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64, UInt8
+from torch import Tensor
+
+from wasserflow.cli.measures import ClassifierFeatures, to_float_images
+from wasserflow.cli.trained import ImagesName, images_of
+from wasserflow.data.images import to_float
+from wasserflow.metrics import Nearest, extract_features, feature_batches, nearest_neighbours
+from wasserflow.models import zoo
+from wasserflow.reports import format_table, image_grid, side_by_side
+
+FEATURE_NETS: dict[ImagesName, str] = {"cifar10": "cifar10-resnet", "mnist": "mnist-resnet"}
+_SHOWN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """The nearest training images of samples, and of held-out images, which are no copies.
+
+    Args:
+        samples: (n, channels, height, width) generated images.
+        training: (m, channels, height, width) training images.
+        found: the neighbours by space, `pixels` and `features`, of the samples and then of as many held-out images.
+    """
+
+    samples: UInt8[Tensor, "n channels height width"]
+    training: UInt8[Tensor, "m channels height width"]
+    found: dict[str, Nearest]
+
+    def metrics(self) -> dict[str, Any]:
+        """The distances to the nearest training image, as a record keeps them."""
+        return {name: self._distances(nearest) for name, nearest in self.found.items()}
+
+    def table(self) -> str:
+        """The same in words: samples that were copies would be nearer than held-out images are."""
+        rows = []
+        for name, numbers in self.metrics().items():
+            ours, held_out = numbers["samples"], numbers["held_out"]
+            rows.append([name, ours["median"], held_out["median"], ours["least"], held_out["least"]])
+        header = ["nearest training image, in", "samples, median", "held-out", "samples, least", "held-out, least"]
+        return format_table(header, rows)
+
+    def save(self, path: Path) -> None:
+        """Draw the first samples, a row each: the sample, its neighbours in pixels, those in features."""
+        shown = min(_SHOWN, len(self.samples))
+        grids, captions = [image_grid(self.samples[:shown], columns=1)], ["sample"]
+        for name, nearest in self.found.items():
+            indices = nearest.indices[:shown]
+            grids.append(image_grid(self.training[indices.flatten()], columns=indices.shape[1]))
+            captions.append(f"nearest in {name}" if indices.shape[1] > 1 else name)
+        side_by_side(grids, captions).save(path)
+
+    def _distances(self, nearest: Nearest) -> dict[str, Any]:
+        ours, held_out = nearest.distances.split(len(self.samples))
+        shown = nearest.distances[: min(_SHOWN, len(self.samples))]
+        return {"samples": _summary(ours), "held_out": _summary(held_out), "shown": shown}
+
+
+def find_copies(samples: np.ndarray, data: ImagesName, features: str, k: int) -> Copies:
+    """Look for the neighbours of samples among the training images of a data set.
+
+    Args:
+        samples: uint8 (n, height, width, channels), as stored.
+        data: what the model was trained on.
+        features: the classifier in whose last hidden layer images are compared too.
+        k: how many neighbours.
+    """
+    training, held_out = (images_of(data, split).images for split in ("train", "test"))
+    generated = torch.from_numpy(samples).permute(0, 3, 1, 2)
+    both = torch.cat([to_float_images(samples), to_float(held_out[: len(samples)])])
+    net = ClassifierFeatures(zoo.load(features).model)
+    seen = feature_batches(net, map(to_float, training.split(200)))
+    return Copies(
+        generated,
+        training,
+        {
+            "pixels": nearest_neighbours(both, map(to_float, training.split(500)), k),
+            "features": nearest_neighbours(extract_features(net, both), seen, k),
+        },
+    )
+
+
+def _summary(distances: Float64[Tensor, "n k"]) -> dict[str, float]:
+    nearest = distances[:, 0]
+    low, median = nearest.quantile(nearest.new_tensor([0.05, 0.5])).tolist()
+    return {"median": median, "5 %": low, "least": float(nearest.min())}
