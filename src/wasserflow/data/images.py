@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
+
+from wasserflow.data.folder import data_folder
 
 if TYPE_CHECKING:
     import datasets
@@ -220,8 +221,7 @@ def _benchmark(name: str, hub_name: str, image_column: str, split: Split) -> Lab
     if split not in ("train", "validation", "test"):
         raise ValueError(f"split is {split!r}; it must be 'train', 'validation' or 'test'")
     stored = "test" if split == "test" else "train"
-    root = Path(os.environ.get("WASSERFLOW_DATA", Path("..") / "shared" / "data"))
-    local = root / name / f"{stored}.parquet"
+    local = data_folder() / name / f"{stored}.parquet"
     if local.is_file():
         data = image_parquet(local, image_column, "label")
     else:

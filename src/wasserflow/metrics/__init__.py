@@ -8,6 +8,7 @@ from wasserflow.metrics.kernel import kernel_distance
 from wasserflow.metrics.moments import FeatureMoments, frechet_distance
 from wasserflow.metrics.nearest import Nearest, nearest_neighbours
 from wasserflow.metrics.neighbours import NeighbourMetrics, neighbour_metrics
+from wasserflow.metrics.ngrams import ngram_divergence
 from wasserflow.metrics.pairs import Kept, kept
 from wasserflow.metrics.reference import Reference, load_reference, reference_set, save_reference
 
@@ -31,6 +32,7 @@ __all__ = [
     "load_reference",
     "nearest_neighbours",
     "neighbour_metrics",
+    "ngram_divergence",
     "reference_set",
     "save_reference",
     "standard_inception_fid",

@@ -1,6 +1,7 @@
 """Networks, the models that ship, and adapters for those of others."""
 
 from wasserflow.models.adapters.clip import load_clip
+from wasserflow.models.char_gan import CharacterCritic, CharacterGenerator
 from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.image_mlp import image_mlp_critic, image_mlp_generator
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
@@ -14,6 +15,8 @@ from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
 from wasserflow.models.vq import VQDecoder, vq_autoencoder
 
 __all__ = [
+    "CharacterCritic",
+    "CharacterGenerator",
     "ClipEncoder",
     "RatioCNN",
     "RatioResNet",
