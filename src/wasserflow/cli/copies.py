@@ -1,22 +1,26 @@
-"""Whether generated images are copies of training images: their nearest neighbours among them."""
+"""`wasserflow generate --neighbours`: whether samples are copies of training images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
+from wasserflow.cli.judges import load_classifier
 from wasserflow.cli.measures import ClassifierFeatures, to_float_images
 from wasserflow.cli.trained import ImagesName, images_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import Nearest, extract_features, feature_batches, nearest_neighbours
 from wasserflow.models import zoo
-from wasserflow.reports import format_table, image_grid, side_by_side
+from wasserflow.reports import RunRecord, format_table, image_grid, side_by_side
+
+if TYPE_CHECKING:
+    from wasserflow.training.fdrl import FlowGuidedRatio
 
 FEATURE_NETS: dict[ImagesName, str] = {"cifar10": "cifar10-resnet", "mnist": "mnist-resnet"}
 _SHOWN = 8
@@ -87,6 +91,48 @@ def find_copies(samples: np.ndarray, data: ImagesName, features: str, k: int) ->
             "features": nearest_neighbours(extract_features(net, both), seen, k),
         },
     )
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest training images of samples.
+
+    Args:
+        count: of each sample.
+        data: where they are looked for.
+        features: and in whose features.
+    """
+
+    count: int
+    data: ImagesName
+    features: str
+
+    def save(self, path: Path, samples: np.ndarray, record: RunRecord) -> None:
+        """Draw them and record how near they are."""
+        copies = find_copies(samples, self.data, self.features, self.count)
+        copies.save(path)
+        record.update(neighbours=copies.metrics())
+        print(copies.table())
+
+
+def read_neighbours(ratio: FlowGuidedRatio[Any], data: str, count: int, features: str | None) -> Neighbours | None:
+    """Read the options `neighbours` and `features`; None for 0.
+
+    Raises:
+        ValueError: a count below 0, a model of other data than mnist and cifar10, or features that cannot see its
+            samples or that nothing asks for.
+    """
+    if count < 0:
+        raise ValueError(f"neighbours is {count}; give 0 or more")
+    if not count and features is None:
+        return None
+    if not count:
+        raise ValueError(f"features is {features}, but no neighbours are asked for; give --neighbours 5, say")
+    for name, shipped in FEATURE_NETS.items():
+        if name == data:
+            load_classifier(features or shipped, "features", ratio.start(1))
+            return Neighbours(count, name, features or shipped)
+    raise ValueError(f"neighbours is {count}, but there are no training images of {data}; give a model of mnist, say")
 
 
 def _summary(distances: Float64[Tensor, "n k"]) -> dict[str, float]:

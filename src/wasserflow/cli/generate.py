@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from wasserflow.cli.conditioning import Conditioning, conditioning
+from wasserflow.cli.copies import read_neighbours
+from wasserflow.cli.interpolation import read_interpolation
 from wasserflow.cli.judges import Judge, judged
 from wasserflow.cli.measures import POINTS
 from wasserflow.cli.pictures import Trajectory, save_generated_pictures
@@ -36,6 +38,9 @@ def generate(
     classifier: str | None = None,
     guidance: float = 0.1,
     judge: str | None = None,
+    interpolate: int = 0,
+    neighbours: int = 0,
+    features: str | None = None,
     devices: int = 1,
     num_nodes: int = 1,
     overwrite: bool = False,
@@ -43,7 +48,8 @@ def generate(
 ) -> None:
     """Draw samples from a flow-guided density ratio (FDRL), of all classes or of those asked for.
 
-    Leaves samples.npz (array `samples`, and `labels` if asked for), grid.png, trajectory.gif and run.json in --out.
+    Leaves samples.npz (array `samples`, and `labels` if asked for), grid.png, trajectory.gif and run.json in --out;
+    interpolation.png and neighbours.png if asked for.
 
     Args:
         model: A shipped model (see `wasserflow zoo`), or a folder that `wasserflow train fdrl` wrote.
@@ -57,6 +63,10 @@ def generate(
             gradients that look like the class.
         guidance: Weight of the classifier; more gives more of the class and less variety.
         judge: Another classifier, to say how many samples carry the class that was asked for.
+        interpolate: Draw paths of so many images between pairs of samples, along the source's law; 0 for none.
+        neighbours: Draw so many nearest training images of the first samples, in pixels and in features, and compare
+            the distances with those of held-out images, which are no copies; 0 for none.
+        features: The classifier whose features neighbours are looked for in; cifar10-resnet or mnist-resnet.
         devices: Processes on a node.
         num_nodes: Nodes; they must share --out.
         overwrite: Replace an earlier run in --out.
@@ -71,6 +81,8 @@ def generate(
     if judge is not None and asked is None:
         raise ValueError(f"judge is {judge}, but no class is asked for; give --label and --classifier, or no judge")
     judged_by = None if judge is None else Judge(judge, ratio.start(1))
+    paths = read_interpolation(ratio, n, interpolate, extra_steps, batch_size)
+    near = read_neighbours(ratio, pretrained.card.data, neighbours, features)
     processes = Processes(devices, num_nodes)
     first = processes.rank == 0
     if first:
@@ -84,6 +96,7 @@ def generate(
         return
     config = {"model": model, "n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": sampling.steps}
     config |= {"label": label, "classifier": classifier, "guidance": guidance if asked else None, "judge": judge}
+    config |= {"interpolate": interpolate, "neighbours": neighbours, "features": near.features if near else None}
     config |= {"devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(None, sampling.steps)
@@ -99,6 +112,12 @@ def generate(
         columns = len(asked.turn) if asked and len(asked.turn) > 1 else None
         pictures = save_generated_pictures(out, arrays["samples"], [start, *trajectory.samples], data, columns)
         print(f"{n} samples of {pretrained.card.name} after {sampling.steps} steps each")
+        if paths:
+            paths.save(out / "interpolation.png", ratio, sample_seeds(seed, n))
+            pictures.append(out / "interpolation.png")
+        if near:
+            near.save(out / "neighbours.png", arrays["samples"], record)
+            pictures.append(out / "neighbours.png")
         print("open " + ", ".join(str(path) for path in pictures))
 
 
