@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from wasserflow.integrators import State
@@ -22,12 +22,13 @@ class Refinement:
     Args:
         samples: (batch, *event) refined samples in data space.
         particles: (batch, *latent) final particles: latents, or the samples themselves without a generator.
-        steps: (batch,) steps taken by each sample.
-        evaluations: gradient evaluations spent, all samples together.
+        steps: (batch,) steps taken by each sample; where proposals are accepted and rejected, how many it has drawn.
+        evaluations: gradient evaluations spent, all samples together. Methods that accept and reject need no gradients:
+            theirs are evaluations of the log-ratio, those of rejected proposals, of a start and of a burn-in included.
     """
 
-    samples: Float[Tensor, "batch *event"]
-    particles: Float[Tensor, "batch *latent"]
+    samples: Shaped[Tensor, "batch *event"]
+    particles: Shaped[Tensor, "batch *latent"]
     steps: Int64[Tensor, " batch"]
     evaluations: int
 

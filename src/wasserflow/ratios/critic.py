@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 LogRatio = Callable[[Tensor], Tensor]
 
 
-def log_ratio_of(critic: LogRatio, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
+def log_ratio_of(critic: LogRatio, x: Shaped[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
     """Evaluate a critic as d(x) = log p_data(x) - log p_model(x), one number a sample.
 
     A discriminator's logit is such a log-ratio when it was trained with the logistic loss; for a WGAN critic see
