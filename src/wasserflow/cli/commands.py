@@ -44,6 +44,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     if "reproduce" in words:
         from wasserflow.cli.reproduce import reproduce_25gaussians
         from wasserflow.cli.reproduce_fdrl import reproduce_fdrl_toy
+        from wasserflow.cli.reproduce_fdrl_images import reproduce_fdrl_images
         from wasserflow.cli.reproduce_gmi import reproduce_gmi
         from wasserflow.cli.reproduce_text import reproduce_text_guidance
         from wasserflow.cli.reproduce_vq import reproduce_vq
@@ -52,6 +53,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "25gaussians": reproduce_25gaussians,
             "gmi": reproduce_gmi,
             "fdrl-toy": reproduce_fdrl_toy,
+            "fdrl-images": reproduce_fdrl_images,
             "text-guidance": reproduce_text_guidance,
             "vq": reproduce_vq,
         }
