@@ -50,8 +50,6 @@ def monitors(
     if every == 0 or every > iterations:
         return []
     judge = judge or FEATURE_NETS[name]
-    if judge not in zoo.names() and judge == FEATURE_NETS[name]:
-        return []
     net = ClassifierFeatures(zoo.load(judge).model)
     validation = images_of(name, "validation")
     images = validation.images if target_class is None else validation.of_class(target_class)
