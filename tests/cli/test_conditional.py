@@ -32,8 +32,6 @@ def digit_ratio(folder: Path, pairing: str) -> Path:
     settings = {"flow_steps": 3, "step_size": 2.0, "ema": 0.0}
     recipe = Recipe("FlowGuidedRatio", {"network": Recipe("RatioResNet", sizes), "source": source, **names, **settings})
     model = wf.FlowGuidedRatio(RatioResNet(**sizes), wf.spaces.Box(-1.0, 1.0, (1, 28, 28)), ema=0.0)
-    # Away from 0, where the least-squares composition is the same for both signs.
-    torch.nn.init.constant_(model.network.head.bias, 1.0)
     save_pretrained(folder, Card("tiny", "untrained", "mnist", "none", "none", {"model": recipe}), {"model": model})
     return folder
 

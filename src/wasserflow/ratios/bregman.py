@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -31,12 +30,6 @@ class BregmanLoss(Protocol[D_contra]):
 
     def ratio(self, output: Batch) -> Batch:
         """r = q / p as the network has it."""
-
-    def composed(self, output: Batch, log_ratio: Batch) -> Batch:
-        """The output that means r exp(-log_ratio): the ratio of the particles to another law than the data's.
-
-        With log_ratio = log p' - log p it is q / p', from the network's q / p.
-        """
 
     def first_variation(self, divergence: D_contra, output: Batch) -> Batch:
         """f'(r) up to an additive constant, from the network's outputs."""
@@ -67,14 +60,6 @@ class LeastSquares:
         """The (batch,) outputs themselves."""
         return output
 
-    def composed(self, output: Batch, log_ratio: Batch) -> Batch:
-        """output · exp(-log_ratio), whose slope leaves log_ratio out where the (batch,) output is below 0.
-
-        No true ratio is there, and with the sign of the output the pull of the log-ratio would turn round.
-        """
-        factor = (-log_ratio).exp()
-        return output * torch.where(output > 0, factor, factor.detach())
-
     def first_variation(self, divergence: RealRatioDivergence, output: Batch) -> Batch:
         """f'(r) of (batch,) outputs r, up to an additive constant."""
         self.accept(divergence)
@@ -100,10 +85,6 @@ class _OutputsLogRatio:
     def ratio(self, output: Batch) -> Batch:
         """exp(output), for (batch,) outputs log r."""
         return output.exp()
-
-    def composed(self, output: Batch, log_ratio: Batch) -> Batch:
-        """output - log_ratio, for (batch,) outputs log r."""
-        return output - log_ratio
 
     def first_variation(self, divergence: FDivergence, output: Batch) -> Batch:
         """f'(exp(output)) of (batch,) outputs log r, up to an additive constant and without the exponential."""
