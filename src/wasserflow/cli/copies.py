@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
-from wasserflow.cli.judges import load_classifier
+from wasserflow.cli.judges import SHIPPED_JUDGES, load_classifier
 from wasserflow.cli.measures import ClassifierFeatures, to_float_images
 from wasserflow.cli.trained import ImagesName, images_of
 from wasserflow.data.images import to_float
@@ -22,7 +22,6 @@ from wasserflow.reports import RunRecord, format_table, image_grid, side_by_side
 if TYPE_CHECKING:
     from wasserflow.training.fdrl import FlowGuidedRatio
 
-FEATURE_NETS: dict[ImagesName, str] = {"cifar10": "cifar10-resnet", "mnist": "mnist-resnet"}
 _SHOWN = 8
 
 
@@ -128,7 +127,7 @@ def read_neighbours(ratio: FlowGuidedRatio[Any], data: str, count: int, features
         return None
     if not count:
         raise ValueError(f"features is {features}, but no neighbours are asked for; give --neighbours 5, say")
-    for name, shipped in FEATURE_NETS.items():
+    for name, shipped in SHIPPED_JUDGES.items():
         if name == data:
             load_classifier(features or shipped, "features", ratio.start(1))
             return Neighbours(count, name, features or shipped)

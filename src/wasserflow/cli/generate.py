@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from torch import Tensor
 
 from wasserflow.cli.conditioning import Conditioning, conditioning
@@ -106,11 +107,7 @@ def generate(
             metrics = judged(arrays["samples"], arrays["labels"], judged_by)
             record.update(metrics=metrics)
             print(f"{metrics['asked_percent']:.1f} % carry the class that was asked for, says {judge}")
-        shown = equal_groups(seeds, batch_size)[0]
-        start = ratio.start(len(shown), shown).cpu()
-        data = POINTS[pretrained.card.data].sample(2_000, seed=1) if pretrained.card.data in POINTS else None
-        columns = len(asked.turn) if asked and len(asked.turn) > 1 else None
-        pictures = save_generated_pictures(out, arrays["samples"], [start, *trajectory.samples], data, columns)
+        pictures = _draw(out, sampling, seeds, arrays["samples"], trajectory, pretrained.card.data)
         print(f"{n} samples of {pretrained.card.name} after {sampling.steps} steps each")
         if paths:
             paths.save(out / "interpolation.png", ratio, sample_seeds(seed, n))
@@ -153,6 +150,16 @@ class Sampling:
             done, watch = done + len(group), None
             carried = {} if own is None else {"labels": own.numpy()}
             yield Batch({"samples": stored(x), **carried}, len(group) * self.steps)
+
+
+def _draw(
+    out: Path, sampling: Sampling, seeds: Tensor, samples: np.ndarray, trajectory: Trajectory, data: str
+) -> list[Path]:
+    shown = equal_groups(seeds, sampling.batch_size)[0]
+    path = [sampling.ratio.start(len(shown), shown).cpu(), *trajectory.samples]
+    behind = POINTS[data].sample(2_000, seed=1) if data in POINTS else None
+    columns = len(sampling.asked.turn) if sampling.asked and len(sampling.asked.turn) > 1 else None
+    return save_generated_pictures(out, samples, path, behind, columns)
 
 
 def _generator(pretrained: Pretrained, name: str) -> FlowGuidedRatio[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wasserflow.cli.copies import FEATURE_NETS
+from wasserflow.cli.judges import SHIPPED_JUDGES
 from wasserflow.cli.measures import POINTS, ClassifierFeatures
 from wasserflow.cli.trained import ImagesName, images_of
 from wasserflow.data.images import to_float
@@ -49,7 +49,7 @@ def monitors(
     every = EVERY if every is None else every
     if every == 0 or every > iterations:
         return []
-    judge = judge or FEATURE_NETS[name]
+    judge = judge or SHIPPED_JUDGES[name]
     net = ClassifierFeatures(zoo.load(judge).model)
     validation = images_of(name, "validation")
     images = validation.images if target_class is None else validation.of_class(target_class)

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from wasserflow.cli.copies import FEATURE_NETS
 from wasserflow.cli.fdrl_images import (
     LABELS,
     SOURCES,
@@ -24,6 +23,7 @@ from wasserflow.cli.fdrl_images import (
 )
 from wasserflow.cli.finished import Finished
 from wasserflow.cli.held_out import HeldOutDistance
+from wasserflow.cli.judges import SHIPPED_JUDGES
 from wasserflow.cli.train_fdrl import PairingName, defaults_for, train_fdrl
 from wasserflow.cli.trained import ImagesName
 from wasserflow.metrics.moments import FEW_SAMPLES
@@ -83,7 +83,7 @@ def reproduce_fdrl_images(
     for name, value, least in (("n", n, 2), ("seeds", seeds, 1)):
         if value < least:
             raise ValueError(f"{name} is {value}; give at least {least}")
-    features = features or FEATURE_NETS[data]
+    features = features or SHIPPED_JUDGES[data]
     distance = HeldOutDistance(zoo.load(features), data, split)
     steps = iterations or defaults_for(data, pairing)["iterations"]
     budget: dict[PriorName, int] = {"gaussian": steps, "uniform": uniform_iterations or steps * 6 // 5}
