@@ -19,9 +19,11 @@ class EulerMaruyama:
     Args:
         step_size: h, in units of x² per unit of energy; a number or a function of the step.
         temperature: T, in units of energy; 0 is plain descent. A number or a function of the step.
+        longest_step: the longest move h v(x) of a particle, in units of x: a longer one is shortened to it, a safeguard
+            against potentials that are steep where no data has been. The noise is not shortened. None for no limit.
 
     Raises:
-        ValueError: a step size that is not positive, or a negative temperature.
+        ValueError: a step size or a longest step that is not positive, or a negative temperature.
 
     Source: DGflow (arXiv 2012.00780), eq. 8.
 
@@ -33,8 +35,11 @@ class EulerMaruyama:
 
     step_size: Schedule
     temperature: Schedule = 0.0
+    longest_step: float | None = None
 
     def __post_init__(self) -> None:
+        if self.longest_step is not None and not self.longest_step > 0:
+            raise ValueError(f"longest_step is {self.longest_step}; give a number above 0, or None for no limit")
         step_size_at(self.step_size, 0)
         temperature_at(self.temperature, 0)
 
@@ -46,8 +51,17 @@ class EulerMaruyama:
         """Move every particle once."""
         velocity, energy = drift(state.x)
         step_size = step_size_at(self.step_size, state.step)
-        x = state.x + step_size * velocity + diffusion(state, step_size, self.temperature, noise)
+        move = step_size * velocity
+        if self.longest_step is not None:
+            move = shortened(move, self.longest_step)
+        x = state.x + move + diffusion(state, step_size, self.temperature, noise)
         return state.moved(x, energy, evaluations=1)
+
+
+def shortened(move: Tensor, longest: float) -> Tensor:
+    """The (batch, *event) moves, those longer than `longest` brought down to it."""
+    lengths = move.flatten(1).norm(dim=1).view(-1, *[1] * (move.ndim - 1))
+    return move * (longest / lengths).clamp(max=1.0)
 
 
 def diffusion(state: State, step_size: float, schedule: Schedule, noise: Noise) -> Tensor | float:

@@ -59,4 +59,4 @@ class DivergenceGuard(Callback):
             )
 
 
-_MEND = "take a smaller step_size or lr, more flow_steps, or spectral norm"
+_MEND = "take a smaller step_size or lr, more flow_steps, a longest_step, or spectral norm"

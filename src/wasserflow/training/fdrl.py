@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import lightning
@@ -22,6 +23,7 @@ from wasserflow.potentials import LearnedRatio
 from wasserflow.ratios import BregmanLoss, LogRatio, least_squares, log_ratio_of
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Source
+from wasserflow.training.adversarial import slope_penalty
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import step_stream
@@ -57,6 +59,12 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         data_noise: standard deviation of the noise added to data.
         flips: mirror half of the images of data, left to right.
         decay_at: shares of the training after which the learning rate falls to a tenth.
+        betas: decay rates of Adam.
+        longest_step: the longest move of a particle in one step of the flow, noise apart, in units of x; None, as
+            published, for no limit. While particles are far from the data nothing bounds the ratio on them, and its
+            slope grows until they fly past and do not come back; twice the way to the data, over K, ends that.
+        r1: weight of a penalty on the network's slope at data, mean(‖∇‖²) / 2; 0, as published, for none.
+        r2: the same at particles.
         seed: seeds all of it; a resumed run repeats an uninterrupted one.
 
     Raises:
@@ -92,11 +100,16 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         data_noise: float = 3e-2,
         flips: bool = False,
         decay_at: Sequence[float] = (0.8, 0.9),
+        betas: tuple[float, float] = (0.9, 0.999),
+        longest_step: float | None = None,
+        r1: float = 0.0,
+        r2: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         loss.accept(divergence)
-        for name, value in (("flow_steps", flow_steps), ("noise_std", noise_std), ("data_noise", data_noise)):
+        numbers = {"flow_steps": flow_steps, "noise_std": noise_std, "data_noise": data_noise, "r1": r1, "r2": r2}
+        for name, value in numbers.items():
             if value < 0:
                 raise ValueError(f"{name} is {value}; give 0 or more")
         if not step_size > 0:
@@ -105,9 +118,10 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         self.average = moving_average(network, ema) if ema else None
         self.divergence, self.loss = divergence, loss
         self.flow_steps, self.step_size, self.noise_std = flow_steps, step_size, noise_std
-        self.integrator = EulerMaruyama(step_size, temperature=noise_std**2 / (2 * step_size))
+        self.integrator = EulerMaruyama(step_size, noise_std**2 / (2 * step_size), longest_step)
         self.lr, self.ema, self.data_noise, self.flips = lr, ema, data_noise, flips
         self.decay_at, self.seed = tuple(decay_at), seed
+        self.betas, self.longest_step, self.r1, self.r2 = betas, longest_step, r1, r2
 
     @property
     def sampler(self) -> nn.Module:
@@ -133,7 +147,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
     def configure_optimizers(self) -> Any:
         """Give the network an Adam whose rate falls in steps."""
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        adam = torch.optim.Adam(trained, self.lr)
+        adam = torch.optim.Adam(trained, self.lr, self.betas)
         steps = self.trainer.estimated_stepping_batches
         milestones = [int(share * steps) for share in self.decay_at] if math.isfinite(steps) else []
         rate = torch.optim.lr_scheduler.MultiStepLR(adam, milestones, gamma=0.1)
@@ -164,7 +178,15 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
                 "displacement": (particles - start).flatten(1).norm(dim=1).mean(),
             }
         self.log_dict({"loss": loss.detach(), **watched}, prog_bar=True)
-        return {"loss": loss, "ratio_on_data": ratio_on_data, "particles": particles}
+        penalised = loss + self._slope_penalty(data, particles)
+        return {"loss": penalised, "ratio_on_data": ratio_on_data, "particles": particles}
+
+    def _slope_penalty(self, data: Tensor, particles: Tensor) -> Tensor:
+        network = partial(log_ratio_of, self.network)
+        # A second derivative needs full precision.
+        with torch.autocast(self.device.type, enabled=False):
+            terms = [w * slope_penalty(network, x) for w, x in ((self.r1, data), (self.r2, particles)) if w]
+        return torch.stack(terms).sum() if terms else data.new_zeros(())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Let the moving average follow each step, before any checkpoint of it is written."""

@@ -35,6 +35,10 @@ def train_fdrl(
     ema: float = 0.998,
     data_noise: float = 3e-2,
     flips: bool = False,
+    betas: tuple[float, float] = (0.9, 0.999),
+    longest_step: float | None = None,
+    r1: float = 0.0,
+    r2: float = 0.0,
     precision: str = "32-true",
     accelerator: str = "auto",
     seed: int = 0,
@@ -62,6 +66,10 @@ def train_fdrl(
         ema: weight of the past in the moving average.
         data_noise: standard deviation of the noise added to data.
         flips: mirror half of the images.
+        betas: decay rates of Adam.
+        longest_step: the longest move of a particle in one step of the flow; None for no limit.
+        r1: weight of the penalty on slopes at data.
+        r2: weight of the penalty on slopes at particles.
         precision: of the network, in Lightning's words.
         accelerator: where to train, in Lightning's words.
         seed: seeds batches, starts, noise and mirroring.
@@ -92,6 +100,10 @@ def train_fdrl(
         ema=ema,
         data_noise=data_noise,
         flips=flips,
+        betas=betas,
+        longest_step=longest_step,
+        r1=r1,
+        r2=r2,
         seed=seed,
     )
     fit_run(

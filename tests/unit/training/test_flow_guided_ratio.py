@@ -72,6 +72,10 @@ def published(model: FlowGuidedRatio, batches: list[Tensor], drift: Any) -> nn.M
             loss = network(real).square().mean() / 2 - network(x).mean()
         else:
             loss = -logsigmoid(-network(real)).mean() - logsigmoid(network(x)).mean()
+        for weight, points in ((model.r1, real), (model.r2, x)):
+            points = points.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(network(points).sum(), points, create_graph=True)
+            loss = loss + weight / 2 * slope.square().sum(dim=1).mean()
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -90,6 +94,44 @@ def test_training_follows_the_published_algorithm(name: str) -> None:
     fit(model, batches, steps=5)
     torch.testing.assert_close(weights(model.network), weights(expected), rtol=1e-4, atol=1e-5)
     assert (weights(model.network) - before).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("penalty", [{"r1": 2.0}, {"r2": 2.0}])
+def test_slopes_are_penalised_where_asked(penalty: dict[str, float]) -> None:
+    options: Any = {"flow_steps": 2, "step_size": 0.3, "lr": 1e-2, "decay_at": (), "seed": 3}
+    model = FlowGuidedRatio(mlp_ratio(width=8), Normal(2), **options, **penalty)
+    plain = FlowGuidedRatio(copy.deepcopy(model.network), Normal(2), **options)
+    batches = list(1 + torch.randn(3, 12, 2, generator=torch.Generator().manual_seed(0)))
+    expected = published(model, batches, lambda o: 2 * o)
+    for either in (model, plain):
+        fit(either, batches, steps=3)
+    torch.testing.assert_close(weights(model.network), weights(expected), rtol=1e-4, atol=1e-5)
+    assert (weights(model.network) - weights(plain.network)).abs().max() > 1e-3
+
+
+def test_adam_is_given_its_betas() -> None:
+    model = FlowGuidedRatio(mlp_ratio(width=8), Normal(2), flow_steps=1, betas=(0.5, 0.9))
+    trainer = fit(model, list(torch.randn(1, 8, 2)), steps=1)
+    assert trainer.optimizers[0].param_groups[0]["betas"] == (0.5, 0.9)
+
+
+def test_no_step_is_longer_than_the_longest() -> None:
+    states: list[State] = []
+    options: dict[str, Any] = {"flow_steps": 4, "step_size": 5.0, "noise_std": 0.0, "longest_step": 0.25}
+    model = FlowGuidedRatio(mlp_ratio(width=8), Normal(2), **options)
+    x0 = model.start(50, seed=0)
+    model.transport(x0, extra_steps=2, batch_size=50, watch=states.append)
+    path = torch.stack([x0, *(state.x for state in states)])
+    lengths = path.diff(dim=0).norm(dim=2)
+    assert lengths.max().item() == pytest.approx(0.25, rel=1e-5)
+    free = FlowGuidedRatio(copy.deepcopy(model.network), Normal(2), **{**options, "longest_step": None})
+    moved = free.transport(x0, extra_steps=-3, batch_size=50) - x0
+    assert moved.norm(dim=1).max() > 0.25
+    # Direction is kept, and moves short enough are left alone.
+    shortened = moved * (0.25 / moved.norm(dim=1, keepdim=True)).clamp(max=1)
+    torch.testing.assert_close(path[1] - path[0], shortened)
+    with pytest.raises(ValueError, match="longest_step is 0; give a number above 0, or None"):
+        FlowGuidedRatio(mlp_ratio(width=4), Normal(2), longest_step=0)
 
 
 def test_the_average_follows_and_samples() -> None:
@@ -268,7 +310,7 @@ def test_pairings_that_make_no_sense_are_refused(divergence: object, unchecked_a
 
 def test_refusals(unchecked_annotations: None) -> None:
     network = mlp_ratio(width=4)
-    for name in ("flow_steps", "noise_std", "data_noise"):
+    for name in ("flow_steps", "noise_std", "data_noise", "r1", "r2"):
         with pytest.raises(ValueError, match=f"{name} is -1; give 0 or more"):
             FlowGuidedRatio(network, Normal(2), **{name: -1})
     with pytest.raises(ValueError, match=r"step_size is 0\.0"):
