@@ -24,6 +24,7 @@ from wasserflow.cli.fdrl_images import (
 from wasserflow.cli.finished import Finished
 from wasserflow.cli.held_out import HeldOutDistance
 from wasserflow.cli.judges import SHIPPED_JUDGES
+from wasserflow.cli.processes import Processes
 from wasserflow.cli.train_fdrl import PairingName, defaults_for, train_fdrl
 from wasserflow.cli.trained import ImagesName
 from wasserflow.metrics.moments import FEW_SAMPLES
@@ -128,7 +129,7 @@ def _load(name: str, prior: PriorName, data: ImagesName) -> FlowGuidedRatio[Any]
             f"{name} is a model of {pretrained.card.data} that starts from {found.__name__}; as {prior}_model give one "
             f"of {data} that starts from {SOURCES[prior].__name__}, as `wasserflow train fdrl --source {prior}` makes"
         )
-    return ratio
+    return ratio.to(Processes(1, 1).device)
 
 
 def _trained(

@@ -97,6 +97,8 @@ class FrechetMonitor(Callback):
         save_curves(self.out / "curve.png", curves, "Fréchet distance ↓", title, "training step")
 
     def _distance(self, images: torch.Tensor) -> float:
+        # The feature net is where it has seen the reference, which need not be where the training is.
+        images = images.to(self.reference.moments.total.device)
         features = extract_features(self.feature_net, map(to_float, images.split(100)))
         with warnings.catch_warnings():
             # Of the bias of few samples the arguments tell; the values of one curve are of as many.
