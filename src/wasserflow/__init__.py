@@ -13,7 +13,7 @@ from wasserflow.integrators import MALA, EulerMaruyama, Heun, Optimizer, State
 from wasserflow.methods import Refinement, refine
 from wasserflow.models.prepare import prepare
 from wasserflow.potentials import Divergence, GaussianPrior, Potential, Prior, Proximal, Pullback
-from wasserflow.ratios import classifier_log_ratio, kl, least_squares, logistic
+from wasserflow.ratios import calibrate, classifier_log_ratio, kl, least_squares, logistic, telescope
 from wasserflow.seeds import sample_seeds
 from wasserflow.spaces import fit_gaussian
 
@@ -43,6 +43,7 @@ __all__ = [
     "ReverseKL",
     "State",
     "SteinScore",
+    "calibrate",
     "classifier_log_ratio",
     "data",
     "densities",
@@ -64,6 +65,7 @@ __all__ = [
     "reports",
     "sample_seeds",
     "spaces",
+    "telescope",
     "training",
     "zoo",
 ]

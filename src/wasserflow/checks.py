@@ -85,3 +85,31 @@ def check_images(images: Shaped[Tensor, "*shape"]) -> None:
             f"images lie in [{low:.6g}, {high:.6g}]; they must be finite and in [-1, 1]: "
             "8-bit values are mapped by x / 127.5 - 1, values on [0, 1] by 2 * x - 1"
         )
+
+
+def require_sets(**sets: object) -> None:
+    """Refuse sets of samples that are empty, not finite, or unlike each other.
+
+    Args:
+        sets: (n, *event) floating-point samples by the name that a message gives them.
+
+    Raises:
+        TypeError: one that is not a floating-point tensor.
+        ValueError: an empty one, NaN or infinity, or another shape of a sample or dtype than the first's.
+    """
+    first: tuple[str, Tensor] | None = None
+    for name, x in sets.items():
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise TypeError(f"{name} is {kind}; give a floating-point tensor (n, *event)")
+        if x.ndim == 0 or x.numel() == 0:
+            raise ValueError(f"{name} has shape {tuple(x.shape)}: it is empty; give at least one sample")
+        bad = not_finite(x)
+        if bad:
+            raise ValueError(f"{name} is NaN or infinite in sample {listed(bad)}; leave those out")
+        first = first or (name, x)
+        if (x.shape[1:], x.dtype) != (first[1].shape[1:], first[1].dtype):
+            raise ValueError(
+                f"{name} has {x.dtype} samples of shape {tuple(x.shape[1:])}, and {first[0]} {first[1].dtype} ones of "
+                f"{tuple(first[1].shape[1:])}; make these the same"
+            )

@@ -19,8 +19,8 @@ from wasserflow.models import adapters
 from wasserflow.spaces import PriorSpace
 
 CARD = "card.json"
-# Of a room above this one, so it is looked up when a card asks for it.
-_WHOLE_MODELS = ("FlowGuidedRatio",)
+# Networks of other rooms; the first is of one above this, so it is looked up when a card asks for it.
+_OTHER_ROOMS = {"FlowGuidedRatio": wasserflow, "Calibrated": ratios, "Telescoped": ratios}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Recipe:
     Args:
         make: a name of `wasserflow.models` (networks) or `wasserflow.spaces` (priors); a name of
             `wasserflow.models.adapters` reads the network from a folder of the library that it comes from;
-            `FlowGuidedRatio` is itself.
+            `FlowGuidedRatio`, `Calibrated` and `Telescoped` are themselves.
         arguments: plain JSON values, and recipes of parts, by names of `wasserflow`, its models, spaces or ratios.
     """
 
@@ -194,8 +194,7 @@ def _network(folder: Path, name: str, recipe: Recipe) -> nn.Module:
     if recipe.make in adapters.__all__:
         read: Callable[..., nn.Module] = getattr(adapters, recipe.make)
         return read(folder / name, **recipe.arguments)
-    room = wasserflow if recipe.make in _WHOLE_MODELS else models
-    network: nn.Module = _build(room, recipe, folder / CARD)
+    network: nn.Module = _build(_OTHER_ROOMS.get(recipe.make, models), recipe, folder / CARD)
     path = folder / f"{name}.safetensors"
     try:
         network.load_state_dict(load_file(path))
