@@ -6,7 +6,7 @@ import argparse
 
 import torch
 
-from benchmarks import densities, refinement, start
+from benchmarks import densities, flow_guided, refinement, start
 from wasserflow.reports import format_table
 
 
@@ -20,6 +20,7 @@ def main() -> None:
         *refinement.rows(refinement.cifar10_pair(), repeats),
         *refinement.rows(refinement.toy_pair(), repeats),
         *densities.rows(max(3, repeats // 3)),
+        *flow_guided.rows(max(3, repeats // 3)),
         *start.rows(max(3, repeats // 3)),
     ]
     rows = [(*row, "met" if row[2] <= row[5] else "missed") for row in measured]
