@@ -75,7 +75,7 @@ def test_the_judge_counts_what_was_asked_for(classifier: str, tmp_path: Path) ->
     assert metrics["asked_percent"] == pytest.approx(100 * right.mean())
     for label in (0, 2):
         assert metrics["of_each_class"][str(label)] == pytest.approx(100 * right[arrays["labels"] == label].mean())
-    assert (record["config"]["guidance"], record["config"]["label"]) == (0.1, [0, 2])
+    assert (record["config"]["guidance"], record["config"]["label"]) == (8.0, [0, 2])
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def generate(
     batch_size: int = 100,
     label: int | list[int] | Literal["all"] | None = None,
     classifier: str | None = None,
-    guidance: float = 0.1,
+    guidance: float | None = None,
     judge: str | None = None,
     interpolate: int = 0,
     neighbours: int = 0,
@@ -62,7 +62,8 @@ def generate(
         label: The class to generate, several as [3, 8] in turn, or all in turn.
         classifier: A classifier that leads there; one trained against adversarial changes, such as mnist-robust, has
             gradients that look like the class.
-        guidance: Weight of the classifier; more gives more of the class and less variety.
+        guidance: Weight of the classifier; 2 for a model that outputs a ratio (lsif), 8 for its logarithm (lr). More
+            gives more of the class and less variety.
         judge: Another classifier, to say how many samples carry the class that was asked for.
         interpolate: Draw paths of so many images between pairs of samples, along the source's law; 0 for none.
         neighbours: Draw so many nearest training images of the first samples, in pixels and in features, and compare
@@ -78,7 +79,7 @@ def generate(
             raise ValueError(f"{name} is {value}; give at least {least}")
     pretrained = zoo.load(model)
     ratio = _generator(pretrained, model)
-    asked = conditioning(label, classifier, guidance, ratio.start(1))
+    asked = conditioning(label, classifier, guidance, ratio)
     if judge is not None and asked is None:
         raise ValueError(f"judge is {judge}, but no class is asked for; give --label and --classifier, or no judge")
     judged_by = None if judge is None else Judge(judge, ratio.start(1))
@@ -89,6 +90,8 @@ def generate(
     if first:
         prepare_out_dir(out, overwrite)
     processes.launch()
+    if asked is not None:
+        asked.classifier.to(processes.device)
     sampling = Sampling(ratio.to(processes.device), extra_steps, batch_size, asked)
     seeds = processes.share(sample_seeds(seed, n))
     labels = None if asked is None else processes.share(asked.labels(n))
@@ -96,7 +99,7 @@ def generate(
         leave_part(processes, sampling.batches(seeds, labels), len(seeds), out, "generating")
         return
     config = {"model": model, "n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": sampling.steps}
-    config |= {"label": label, "classifier": classifier, "guidance": guidance if asked else None, "judge": judge}
+    config |= {"label": label, "classifier": classifier, "guidance": asked.guidance if asked else None, "judge": judge}
     config |= {"interpolate": interpolate, "neighbours": neighbours, "features": near.features if near else None}
     config |= {"devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
