@@ -20,7 +20,8 @@ class Finished:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path, self._settings = path, dict(settings)
+        # As the file holds them: tuples become lists.
+        self.path, self._settings = path, json.loads(json.dumps(settings))
         self._results: dict[str, dict[str, Any]] = {}
         if path.is_file():
             self._results = self._read()

@@ -214,7 +214,7 @@ def _report(out: Path, config: Mapping[str, Any], rows: Sequence[dict[str, Any]]
     if curves:
         title = f"{config['n']} samples, {config['seeds']} seeds, {config['split']} images of {config['data']}"
         quantity = f"Fréchet distance in {config['features']} ↓"
-        save_curves(out / _FIGURE, curves, quantity, title, "flow steps")
+        save_curves(out / _FIGURE, curves, quantity, title, "flow steps", logarithmic=True)
     drawn = [out / _FIGURE, *(out / f"samples-{row['prior']}.png" for row in rows)]
     print("open " + ", ".join(str(path) for path in drawn if path.is_file()))
 

@@ -16,6 +16,7 @@ def save_curves(
     quantity: str,
     title: str | None = None,
     along: str = "step",
+    logarithmic: bool = False,
 ) -> None:
     """Plot the mean of a number over the steps of each flow, with its range over repeats as a band.
 
@@ -25,6 +26,7 @@ def save_curves(
         quantity: what the number is, with its direction.
         title: above the plot.
         along: what is counted below the plot.
+        logarithmic: show equal factors of the number, which must then be above 0, as equal lengths.
 
     Raises:
         ValueError: no curves.
@@ -48,7 +50,10 @@ def save_curves(
         low, high = ([bound(curve[step]) for step in steps] for bound in (min, max))
         axes.fill_between(steps, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set(xlabel=along, ylabel=quantity)
-    axes.set_ylim(bottom=0)
+    if logarithmic:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9, ncols=2)
     if title:

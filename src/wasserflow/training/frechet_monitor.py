@@ -94,7 +94,7 @@ class FrechetMonitor(Callback):
         name, seen_by = f"{self.samples} samples", f"in the features of {self.reference.feature_net}"
         curves = {name: {step: [distance] for step, distance in self.curve.items()}}
         title = f"against {self.reference.name}, {seen_by}"
-        save_curves(self.out / "curve.png", curves, "Fréchet distance ↓", title, "training step")
+        save_curves(self.out / "curve.png", curves, "Fréchet distance ↓", title, "training step", logarithmic=True)
 
     def _distance(self, images: torch.Tensor) -> float:
         # The feature net is where it has seen the reference, which need not be where the training is.

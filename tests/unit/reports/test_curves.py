@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
 from wasserflow.reports import save_curves
@@ -32,3 +33,14 @@ def test_lines_are_means_and_bands_are_ranges(tmp_path: Path, monkeypatch: pytes
 def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no curves"):
         save_curves(tmp_path / "curves.png", {}, "distance")
+
+
+@pytest.mark.parametrize(("logarithmic", "scale"), [(True, "log"), (False, "linear")])
+def test_axes_are_as_asked(logarithmic: bool, scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, path: seen.extend((a.get_yscale(), a.get_xlabel()) for a in self.axes)
+    )
+    curves = {"a": {0: [100.0], 5: [1.0]}}
+    save_curves(tmp_path / "curves.png", curves, "distance", along="training step", logarithmic=logarithmic)
+    assert seen == [(scale, "training step")]
