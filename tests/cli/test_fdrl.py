@@ -32,7 +32,7 @@ def trained(folder: Path, *words: str) -> Path:
 
 @pytest.fixture
 def points(tmp_path: Path) -> Path:
-    return trained(tmp_path / "run", "--data", "swissroll")
+    return trained(tmp_path / "run", "--data", "swissroll", "--longest-step", "0.7")
 
 
 def test_points_leave_every_file_and_equal_the_library(points: Path, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_shipped_model_is_the_average_and_its_settings(points: Path) -> None
     state = torch.load(points.parent / "last.ckpt", weights_only=True)["state_dict"]
     model = wf.zoo.load(points).model
     assert model.average is None
-    assert (model.flow_steps, model.step_size, model.data_noise) == (2, 0.5, 0.0)
+    assert (model.flow_steps, model.step_size, model.data_noise, model.longest_step) == (2, 0.5, 0.0, 0.7)
     for name, value in model.network.state_dict().items():
         assert torch.equal(value, state[f"average.module.{name}"])
     card = wf.zoo.load(points).card

@@ -26,11 +26,13 @@ def save_crossing(path: Path, guided: Crossing) -> None:
     clouds = {f"training step {step}": cloud for step, cloud in guided.clouds.items()}
     if guided.samples is not None:
         clouds[f"samples after {len(guided.means)} steps"] = guided.samples
-    limits = shared_limits([source, data, guided.means])
-    figure, panels = panel_sheet([*clouds, "mean of the particles"], limits, columns=4)
+    limits = shared_limits([source, data, guided.means, *clouds.values()])
+    figure, panels = panel_sheet([*clouds, "path of their mean"], limits, columns=len(clouds) + 1)
+    drawn = {"source": (source, BEFORE_COLOUR), "data": (data, DATA_COLOUR)}
     for axes, cloud in zip(panels, clouds.values(), strict=False):
-        for points, colour in ((data, DATA_COLOUR), (source, BEFORE_COLOUR), (cloud, AFTER_COLOUR)):
-            axes.scatter(*points.numpy().T, s=3, color=colour, linewidths=0, alpha=0.7)
+        for name, (points, colour) in (drawn | {"particles": (cloud, AFTER_COLOUR)}).items():
+            axes.scatter(*points.numpy().T, s=3, color=colour, linewidths=0, alpha=0.7, label=name)
+    panels[0].legend(loc="upper left", markerscale=4, frameon=False)
     panels[-1].plot(*guided.means.numpy().T, color=AFTER_COLOUR, linewidth=0.8)
     panels[-1].scatter([0, guided.target], [0, guided.target], color=[BEFORE_COLOUR, DATA_COLOUR], zorder=3)
     figure.savefig(path, bbox_inches="tight")
@@ -46,6 +48,7 @@ def save_swiss_rolls(path: Path, data: Tensor, samples: Mapping[str, Tensor]) ->
     """
     figure, panels = panel_sheet(list(samples), shared_limits([data, *samples.values()]), columns=4)
     for axes, cloud in zip(panels, samples.values(), strict=True):
-        axes.scatter(*data.numpy().T, s=3, color=DATA_COLOUR, linewidths=0, alpha=0.6)
-        axes.scatter(*cloud.numpy().T, s=3, color=AFTER_COLOUR, linewidths=0, alpha=0.8)
+        axes.scatter(*data.numpy().T, s=3, color=DATA_COLOUR, linewidths=0, alpha=0.6, label="data")
+        axes.scatter(*cloud.numpy().T, s=3, color=AFTER_COLOUR, linewidths=0, alpha=0.8, label="samples")
+    panels[0].legend(loc="upper left", markerscale=4, frameon=False)
     figure.savefig(path, bbox_inches="tight")

@@ -138,7 +138,7 @@ def _folder(out: Path, name: str, seed: int, finished: Finished) -> Path:
 
 
 def _crossing_row(key: CrossingKey, crossing: Crossing) -> dict[str, Any]:
-    found = {"mean_of_samples": None, "miss": None}
+    found: dict[str, Any] = {"mean_of_samples": None, "miss": None}
     if crossing.samples is not None:
         found = {"mean_of_samples": crossing.samples.mean(dim=0).tolist(), "miss": crossing.miss}
     return {"estimator": key[0], "pairing": key[1], "target": key[2], **found}

@@ -183,7 +183,7 @@ def setting_for(
 
 def recipe_of(model: FlowGuidedRatio[Any], network: Recipe, shape: list[int]) -> Recipe:
     """Say how to build a model again, to hold its moving average alone."""
-    names = ("flow_steps", "step_size", "noise_std", "data_noise", "flips")
+    names = ("flow_steps", "step_size", "noise_std", "data_noise", "flips", "longest_step")
     return Recipe(
         "FlowGuidedRatio",
         {
