@@ -47,6 +47,7 @@ __all__ = [
     "classifier_log_ratio",
     "data",
     "densities",
+    "fit_corrector",
     "fit_gaussian",
     "flow",
     "integrators",
@@ -79,7 +80,10 @@ _ROOMS_THAT_LOAD_WHEN_USED = {
     "zoo": "wasserflow.models.zoo",
 }
 
-_NAMES_THAT_LOAD_WHEN_USED = {"FlowGuidedRatio": "wasserflow.training.fdrl"}
+_NAMES_THAT_LOAD_WHEN_USED = {
+    "FlowGuidedRatio": "wasserflow.training.fdrl",
+    "fit_corrector": "wasserflow.training.corrector",
+}
 
 
 def __getattr__(name: str) -> Any:

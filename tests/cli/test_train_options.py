@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentParser
 
-from wasserflow.cli import train, train_fdrl, train_gan
-from wasserflow.training import classifier, clip, critic, fit_fdrl, image_gan, vq, wgan_gp
+from wasserflow.cli import train, train_corrector, train_fdrl, train_gan
+from wasserflow.training import classifier, clip, corrector, critic, fit_fdrl, image_gan, vq, wgan_gp
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ from wasserflow.training import classifier, clip, critic, fit_fdrl, image_gan, v
         (train.train_classifier, classifier.train_classifier),
         (train.train_clip, clip.train_clip),
         (train_gan.train_critic, critic.refit_critic),
+        (train_corrector.train_corrector, corrector.train_corrector),
         (train_gan.train_sndcgan, image_gan.train_image_gan),
         (train_gan.train_mlp_gan, image_gan.train_image_gan),
         (train.train_vq, vq.train_vq),

@@ -27,6 +27,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     train: dict[str, Any] = {"_help": "Train a model, which --model of the other commands then accepts."}
     if "train" in words:
         from wasserflow.cli.train import train_classifier, train_clip, train_vq
+        from wasserflow.cli.train_corrector import train_corrector
         from wasserflow.cli.train_fdrl import train_fdrl
         from wasserflow.cli.train_gan import train_critic, train_mlp_gan, train_sndcgan, train_wgan_gp
 
@@ -35,6 +36,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "sndcgan": train_sndcgan,
             "mlp-gan": train_mlp_gan,
             "critic": train_critic,
+            "corrector": train_corrector,
             "classifier": train_classifier,
             "clip": train_clip,
             "vq": train_vq,

@@ -6,6 +6,7 @@ from wasserflow.reports.grids import captioned, image_grid, side_by_side, trajec
 from wasserflow.reports.latent_density import save_latent_density
 from wasserflow.reports.panels import shared_limits
 from wasserflow.reports.record import RunRecord
+from wasserflow.reports.reliability import save_reliability
 from wasserflow.reports.run_directory import prepare_out_dir
 from wasserflow.reports.scatter import save_scatter_panels, scatter_frame
 from wasserflow.reports.table import before_after_table, format_table
@@ -21,6 +22,7 @@ __all__ = [
     "save_animation",
     "save_curves",
     "save_latent_density",
+    "save_reliability",
     "save_scatter_panels",
     "save_velocity_fields",
     "scatter_frame",

@@ -44,6 +44,12 @@ class CriticAssessment:
 
 
 @torch.no_grad()
+def logits_of(critic: nn.Module, samples: Float[Tensor, "n *event"], batch_size: int = 500) -> Float[Tensor, " n"]:
+    """Evaluate a critic without gradients, in batches, and bring the logits to the CPU."""
+    return torch.cat([critic(x).flatten() for x in samples.split(batch_size)]).cpu()
+
+
+@torch.no_grad()
 def assess_critic(
     critic: nn.Module,
     real: Float[Tensor, "n *event"],
@@ -70,7 +76,7 @@ def assess_critic(
         >>> assess_critic(torch.nn.Flatten(0), torch.ones(4, 1), -torch.ones(4, 1)).auc
         1.0
     """
-    logits = [torch.cat([critic(x).flatten() for x in samples.split(batch_size)]).cpu() for samples in (real, fake)]
+    logits = [logits_of(critic, samples, batch_size) for samples in (real, fake)]
     is_real = torch.cat([torch.ones(len(real)), torch.zeros(len(fake))]).long()
     both = torch.cat(logits)
     return CriticAssessment(

@@ -1,0 +1,40 @@
+"""How often a critic is right when it is this sure."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from sklearn.calibration import calibration_curve
+from torch import Tensor, nn
+
+from wasserflow.training.critic import logits_of
+
+
+def reliability_curve(
+    critic: nn.Module, real: Float[Tensor, "n *event"], fake: Float[Tensor, "n *event"], bins: int = 15
+) -> tuple[list[float], list[float]]:
+    """Compare sigmoid(critic) with the share of real samples among those that have it.
+
+    Args:
+        critic: in evaluation mode; maps (batch, *event) to (batch,) or (batch, 1).
+        real: held-out real samples.
+        fake: as many generated samples.
+        bins: of equal width on [0, 1]; empty ones are left out.
+
+    Returns:
+        The mean of sigmoid(critic) in each bin, and the share of real samples there; equal where the critic is
+        calibrated. `assess_critic` gives their mean distance, the expected calibration error.
+
+    Source:
+        Guo et al., On calibration of modern neural networks, ICML 2017, section 2.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.reliability import reliability_curve
+        >>> reliability_curve(torch.nn.Flatten(0), torch.zeros(3, 1), torch.zeros(3, 1))
+        ([0.5], [0.5])
+    """
+    logits = [logits_of(critic, samples) for samples in (real, fake)]
+    is_real = torch.cat([torch.ones(len(real)), torch.zeros(len(fake))])
+    observed, predicted = calibration_curve(is_real.numpy(), torch.cat(logits).double().sigmoid().numpy(), n_bins=bins)
+    return predicted.tolist(), observed.tolist()
