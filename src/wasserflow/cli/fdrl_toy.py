@@ -27,7 +27,7 @@ from wasserflow.training.run import fit_run
 Cloud = Float[Tensor, "n 2"]
 VARIANCE = 0.1
 FAR, NEAR = 6.0, 1.0
-SHOWN_STEPS = (10, 40, 130)
+SHOWN_STEPS = (10, 40, 300)
 W2_POINTS = 1_000
 _FLOW_STEPS = 20
 # What differs from `wasserflow train fdrl --data swissroll`. The ratio grows on particles that have not crossed yet,
