@@ -54,7 +54,8 @@ def test_samples_are_those_of_the_library(
     assert arrays["labels"].tolist() == labels.tolist()
     loaded = wf.zoo.load(model).model
     towards = wf.classifier_log_ratio(wf.zoo.load(classifier).model, labels, classes=4)
-    guided = loaded.generate(7, extra_steps=2, seed=3, condition=towards, guidance=5)
+    # It acts for the 3 steps of training, unless told otherwise.
+    guided = loaded.generate(7, extra_steps=2, seed=3, condition=towards, guidance=5, guided_steps=3)
     free = loaded.generate(7, extra_steps=2, seed=3)
     expected = to_uint8(guided.clamp(-1, 1)).permute(0, 2, 3, 1).numpy().astype(int)
     assert np.abs(arrays["samples"].astype(int) - expected).max() <= 1
@@ -89,6 +90,7 @@ def test_the_judge_counts_what_was_asked_for(classifier: str, tmp_path: Path) ->
         ("--label 1 --classifier cifar10-resnet", "classifier is cifar10-resnet, but"),
         ("--label 1 --classifier cifar10-sndcgan", "classifier is cifar10-sndcgan, which is no classifier"),
         ("--label 1 --classifier CLASSIFIER --guidance 0", "guidance is 0.0; give a number above 0"),
+        ("--label 1 --classifier CLASSIFIER --guided-steps 0", "guided_steps is 0; give at least 1"),
         ("--judge CLASSIFIER", "judge is CLASSIFIER, but no class is asked for"),
         ("--label 1 --classifier CLASSIFIER --judge cifar10-resnet", "judge is cifar10-resnet, but"),
     ],

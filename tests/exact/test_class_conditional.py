@@ -149,3 +149,21 @@ def test_generate_follows_the_composed_ratio() -> None:
         model.generate(4, extra_steps=1, seed=2, condition=one, guidance=0.5),
         model.transport(start, extra_steps=1, seed=2, condition=one, guidance=0.5),
     )
+
+
+def test_guidance_may_end_before_the_flow() -> None:
+    torch.manual_seed(0)
+    source = wf.spaces.Normal(2)
+    model = wf.FlowGuidedRatio(wf.models.mlp_ratio(width=8), source, wf.KL(), wf.logistic, flow_steps=3, step_size=0.2)
+    options = {"condition": wf.classifier_log_ratio(nn.Linear(2, 3), 1, classes=3), "guidance": 2.0}
+    x0, seeds, steps = source.sample(4, seed=1), wf.sample_seeds(5, 4), []
+    moved = model.transport(x0, 4, seeds, guided_steps=2, watch=lambda state: steps.append(state.step), **options)
+    led = wf.flow(x0, model.potential(None, **options), model.integrator, 2, seed=seeds).x
+    torch.testing.assert_close(moved, wf.flow(led, model.potential(), model.integrator, 5, seed=seeds.bitwise_not()).x)
+    assert steps == list(range(1, 8))
+    for all_steps in (None, 7, 100):
+        whole = model.transport(x0, 4, seeds, guided_steps=all_steps, **options)
+        assert torch.equal(whole, model.transport(x0, 4, seeds, **options))
+    assert torch.equal(model.transport(x0, 4, seeds, guided_steps=2), model.transport(x0, 4, seeds))
+    with pytest.raises(ValueError, match="guided_steps is -1; give 0 or more"):
+        model.transport(x0, guided_steps=-1, **options)

@@ -31,12 +31,14 @@ class Conditioning:
         classes: how many it knows.
         turn: the classes that samples carry in turn.
         guidance: the weight of the classifier's log-ratio.
+        guided_steps: how long it acts.
     """
 
     classifier: nn.Module
     classes: int
     turn: tuple[int, ...]
     guidance: float
+    guided_steps: int
 
     def labels(self, n: int) -> Int64[Tensor, " n"]:
         """The class of each of n samples."""
@@ -45,11 +47,15 @@ class Conditioning:
     def options(self, labels: Int64[Tensor, " batch"]) -> dict[str, Any]:
         """What `FlowGuidedRatio.transport` is to be told about a batch of samples with these labels."""
         condition = classifier_log_ratio(self.classifier, labels, self.classes)
-        return {"condition": condition, "guidance": self.guidance}
+        return {"condition": condition, "guidance": self.guidance, "guided_steps": self.guided_steps}
 
 
 def conditioning(
-    label: LabelChoice | None, classifier: str | None, guidance: float | None, ratio: FlowGuidedRatio[Any]
+    label: LabelChoice | None,
+    classifier: str | None,
+    guidance: float | None,
+    guided_steps: int | None,
+    ratio: FlowGuidedRatio[Any],
 ) -> Conditioning | None:
     """Read the options of a class-conditional run; None where none are given.
 
@@ -57,11 +63,12 @@ def conditioning(
         label: a class, several in turn, or all in turn.
         classifier: a shipped model, or a folder.
         guidance: the weight of the classifier's log-ratio; by what the model outputs if None.
+        guided_steps: how long it acts; the K steps of training if None.
         ratio: the model.
 
     Raises:
         ValueError: one of label and classifier without the other, a class that the classifier does not know, a
-            classifier of other samples, or a guidance that is not above 0.
+            classifier of other samples, a guidance that is not above 0, or guided_steps below 1.
     """
     if label is None and classifier is None:
         return None
@@ -71,10 +78,13 @@ def conditioning(
         guidance = _ON_RATIO if isinstance(ratio.loss, LeastSquares) else _ON_LOG_RATIO
     if not 0 < guidance < float("inf"):
         raise ValueError(f"guidance is {guidance}; give a number above 0")
+    guided_steps = ratio.flow_steps if guided_steps is None else guided_steps
+    if guided_steps < 1:
+        raise ValueError(f"guided_steps is {guided_steps}; give at least 1")
     network, classes = load_classifier(classifier, "classifier", ratio.start(1))
     if label == "all":
-        return Conditioning(network, classes, tuple(range(classes)), guidance)
+        return Conditioning(network, classes, tuple(range(classes)), guidance, guided_steps)
     turn = (label,) if isinstance(label, int) else tuple(int(one) for one in label)
     if not turn or min(turn) < 0 or max(turn) >= classes:
         raise ValueError(f"label is {label}; {classifier} knows the classes 0 to {classes - 1}: give those, or all")
-    return Conditioning(network, classes, turn, guidance)
+    return Conditioning(network, classes, turn, guidance, guided_steps)

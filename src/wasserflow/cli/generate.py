@@ -38,6 +38,7 @@ def generate(
     label: int | list[int] | Literal["all"] | None = None,
     classifier: str | None = None,
     guidance: float | None = None,
+    guided_steps: int | None = None,
     judge: str | None = None,
     interpolate: int = 0,
     neighbours: int = 0,
@@ -64,6 +65,7 @@ def generate(
             gradients that look like the class.
         guidance: Weight of the classifier; 2 for a model that outputs a ratio (lsif), 8 for its logarithm (lr). More
             gives more of the class and less variety.
+        guided_steps: For how many steps the classifier acts; those of training, so that the extra ones are free.
         judge: Another classifier, to say how many samples carry the class that was asked for.
         interpolate: Draw paths of so many images between pairs of samples, along the source's law; 0 for none.
         neighbours: Draw so many nearest training images of the first samples, in pixels and in features, and compare
@@ -79,7 +81,7 @@ def generate(
             raise ValueError(f"{name} is {value}; give at least {least}")
     pretrained = zoo.load(model)
     ratio = _generator(pretrained, model)
-    asked = conditioning(label, classifier, guidance, ratio)
+    asked = conditioning(label, classifier, guidance, guided_steps, ratio)
     if judge is not None and asked is None:
         raise ValueError(f"judge is {judge}, but no class is asked for; give --label and --classifier, or no judge")
     judged_by = None if judge is None else Judge(judge, ratio.start(1))
@@ -99,7 +101,8 @@ def generate(
         leave_part(processes, sampling.batches(seeds, labels), len(seeds), out, "generating")
         return
     config = {"model": model, "n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": sampling.steps}
-    config |= {"label": label, "classifier": classifier, "guidance": asked.guidance if asked else None, "judge": judge}
+    config |= {"label": label, "classifier": classifier, "judge": judge}
+    config |= {"guidance": asked.guidance, "guided_steps": asked.guided_steps} if asked else {}
     config |= {"interpolate": interpolate, "neighbours": neighbours, "features": near.features if near else None}
     config |= {"devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -207,6 +208,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         *,
         condition: LogRatio | None = None,
         guidance: float = 1.0,
+        guided_steps: int | None = None,
         batch_size: int = 100,
         watch: Watch | None = None,
     ) -> Particles:
@@ -219,6 +221,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             condition: maps (batch, *event) to (batch,) log-ratios log p' - log p of another law p' to the data's, such
                 as `wf.classifier_log_ratio`; the flow then leads there. It is asked about a batch at a time.
             guidance: φ, the weight of the condition: log r - φ (log p' - log p) takes the place of log r.
+            guided_steps: leave the condition out after so many steps; None for never, as published. Free steps at the
+                end mend what a strong condition has done to the samples, and seldom change what they show.
             batch_size: particles at a time, on which no sample depends.
             watch: called with each state of the first batch.
 
@@ -232,8 +236,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         if n < 1:
             raise ValueError(f"n is {n}; ask for at least 1 sample")
         seeds = sample_seeds(seed, n)
-        options: Any = {"condition": condition, "guidance": guidance, "batch_size": batch_size, "watch": watch}
-        return self.transport(self.start(n, seeds), extra_steps, seeds, **options)
+        options: Any = {"condition": condition, "guidance": guidance, "guided_steps": guided_steps}
+        return self.transport(self.start(n, seeds), extra_steps, seeds, batch_size=batch_size, watch=watch, **options)
 
     def start(self, n: int, seed: Seed = 0, dtype: torch.dtype | None = None) -> Particles:
         """Draw what `generate` begins from: n particles (n, *event) of the source, on the device of the model.
@@ -253,6 +257,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         *,
         condition: LogRatio | None = None,
         guidance: float = 1.0,
+        guided_steps: int | None = None,
         batch_size: int = 100,
         watch: Watch | None = None,
     ) -> Particles:
@@ -264,6 +269,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             seed: an int, one seed a sample, or a `torch.Generator`.
             condition: log p' - log p, as `generate` takes it.
             guidance: the weight of the condition.
+            guided_steps: how long it acts.
             batch_size: particles at a time.
             watch: called with each state of the first batch.
 
@@ -276,10 +282,15 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; give at least 1")
+        if guided_steps is not None and guided_steps < 0:
+            raise ValueError(f"guided_steps is {guided_steps}; give 0 or more, or None for all steps")
         seeds, steps, moved = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps, []
+        led = steps if guided_steps is None or condition is None else min(guided_steps, steps)
+        guided, free = self.potential(self.sampler, condition, guidance), self.potential(self.sampler)
         for part, part_seeds in zip(x0.split(batch_size), seeds.split(batch_size), strict=True):
-            potential = self.potential(self.sampler, condition, guidance)
-            moved.append(self._move(potential, part, steps, part_seeds, watch))
+            x = self._move(guided, part, led, part_seeds, watch)
+            # A second stream of noise, or that of the first steps would come again.
+            moved.append(self._move(free, x, steps - led, part_seeds.bitwise_not(), _later(watch, led)))
             watch = None
         return torch.cat(moved)
 
@@ -305,3 +316,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             data = flip(data, stream)
         noise = torch.randn(data.shape, generator=stream, dtype=data.dtype).to(data.device)
         return data + self.data_noise * noise
+
+
+def _later(watch: Watch | None, steps: int) -> Watch | None:
+    """Count the steps on from those of an earlier flow."""
+    return None if watch is None else lambda state: watch(replace(state, step=state.step + steps))
