@@ -19,9 +19,9 @@ from wasserflow.ratios import log_ratio_of
 from wasserflow.reports import save_reliability
 from wasserflow.training.adversarial_losses import logistic_critic
 from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.critic import assess_critic, logits_of
+from wasserflow.training.critic import assess_critic
 from wasserflow.training.drawing import Drawing, Law, drawing
-from wasserflow.training.reliability import reliability_curve
+from wasserflow.training.reliability import logits_of, reliability_curve
 from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.spectral import settle_spectral_norms
 
@@ -75,9 +75,7 @@ class CorrectorFit(lightning.LightningModule):
         phi, theta = log_ratio_of(self.corrector, torch.cat(both).to(self.device)).chunk(2)
         loss = logistic_critic(phi, theta)
         if not loss.isfinite():
-            raise ValueError(
-                f"the loss is {float(loss)} at step {self.global_step}; take an lr below {self.lr:g}"
-            )
+            raise ValueError(f"the loss is {float(loss)} at step {self.global_step}; take an lr below {self.lr:g}")
         self.log_dict({"loss": loss, "phi_logit": phi.mean(), "theta_logit": theta.mean()}, prog_bar=True)
         return loss
 

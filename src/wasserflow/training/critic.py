@@ -16,12 +16,14 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from wasserflow.data.images import to_float
 from wasserflow.freezing import copied
+from wasserflow.reports import save_reliability
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial import slope_penalty
 from wasserflow.training.adversarial_losses import logistic_critic
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import IterationData, step_stream
+from wasserflow.training.reliability import logits_of, reliability_curve
 from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.spectral import settle_spectral_norms
 
@@ -41,12 +43,6 @@ class CriticAssessment:
     calibration_error: float
     real_logit: float
     fake_logit: float
-
-
-@torch.no_grad()
-def logits_of(critic: nn.Module, samples: Float[Tensor, "n *event"], batch_size: int = 500) -> Float[Tensor, " n"]:
-    """Evaluate a critic without gradients, in batches, and bring the logits to the CPU."""
-    return torch.cat([critic(x).flatten() for x in samples.split(batch_size)]).cpu()
 
 
 @torch.no_grad()
@@ -204,7 +200,7 @@ def refit_critic(
     """Fit a copy of a critic to a generator that stands still.
 
     Leaves in `out`: `last.ckpt` (to resume from), `log/` and `assessment.json`, the critic's `CriticAssessment`
-    before and after on the validation images and as many fresh samples.
+    before and after on the validation images and as many fresh samples, and `reliability.png` of the same.
 
     Args:
         critic: where to start from: the generator's own critic, or a new one of any kind; not changed. Of the copy,
@@ -270,7 +266,9 @@ def refit_critic(
     settle_spectral_norms(refitted)
     real, fake = to_float(validation), _generate(frozen.cpu(), prior, len(validation), seed)
     before = copied(critic).cpu().eval()
-    report = {name: asdict(assess_critic(c, real, fake)) for name, c in (("before", before), ("after", refitted))}
+    both = {"before": before, "after": refitted}
+    report = {name: asdict(assess_critic(c, real, fake)) for name, c in both.items()}
+    save_reliability(out / "reliability.png", {name: reliability_curve(c, real, fake) for name, c in both.items()})
     (out / "assessment.json").write_text(json.dumps(report, indent=2) + "\n")
     return refitted
 

@@ -106,9 +106,7 @@ def _items(name: str, law: Tensor | Dataset[Any], indices: Int64[Tensor, " n"]) 
     items = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
     for item in items:
         if not isinstance(item, Tensor):
-            raise TypeError(
-                f"{name} has a {type(item).__name__} for an item; these must be tensors or begin with one"
-            )
+            raise TypeError(f"{name} has a {type(item).__name__} for an item; these must be tensors or begin with one")
     return torch.stack(items)
 
 

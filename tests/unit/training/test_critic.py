@@ -78,6 +78,7 @@ def test_a_refit_finds_the_log_ratio(tmp_path: Path) -> None:
     assert critic.slope.tolist() == [0, 0]
     assert critic.slope.grad is None
     report = json.loads((tmp_path / "run" / "assessment.json").read_text())
+    assert (tmp_path / "run" / "reliability.png").is_file()
     assert report["before"]["auc"] == 0.5
     assert report["after"]["auc"] == pytest.approx(0.76, abs=0.03)
     assert report["after"]["calibration_error"] < 0.06
