@@ -82,7 +82,7 @@ def test_the_flow_ends_in_that_law(name: str) -> None:
     counts = torch.histogram(x[:, 0].clamp(LOW + 1e-9, HIGH - 1e-9), EDGES).hist
     expected = shares(LAWS[name][2](log_r(GRID[:-1]).exp()).view(BINS, -1).sum(1))
     distance = (counts / n - expected).abs().sum() / 2
-    # Sampling alone gives about 0.02, half or twice the temperature 0.07 to 0.16. Pearson's law is steep for such steps.
+    # Sampling alone gives about 0.02, half or twice the temperature 0.07 to 0.16; Pearson's law is steep for this step.
     assert distance < (0.08 if name == "LSIF-Pearson" else 0.05)
     # Of three bins together, because the peaks are flat.
     peak = CENTRES[counts.unfold(0, 3, 1).sum(1).argmax() + 1]
