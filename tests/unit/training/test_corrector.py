@@ -68,18 +68,18 @@ def test_it_approaches_the_log_ratio(kind: str) -> None:
     assert critic.training
 
 
-def test_it_begins_at_the_critic_and_takes_the_steps_of_sgd() -> None:
-    """One step from a known line on single points, by hand."""
-    corrector = wf.fit_corrector(
-        line(0.7, 0.1),
-        lambda n, seed: torch.full((n, 1), 2.0),
-        lambda n, seed: torch.full((n, 1), -1.0),
-        steps=1,
-        lr=0.5,
-    )
-    phi, theta = 1 / (1 + math.exp(0.7 * 2 + 0.1)), 1 / (1 + math.exp(0.7 - 0.1))  # sigmoid(-d), sigmoid(d)
-    assert corrector.weight.item() == pytest.approx(0.7 + 0.5 * (2 * phi + theta), rel=1e-5)
-    assert corrector.bias.item() == pytest.approx(0.1 + 0.5 * (phi - theta), rel=1e-5)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_it_begins_at_the_critic_and_takes_the_steps_of_sgd(momentum: float) -> None:
+    """Three steps from a known line on single points, by hand."""
+    phi, theta = torch.full((20, 1), 2.0), torch.full((20, 1), -1.0)
+    corrector = wf.fit_corrector(line(0.7, 0.1), phi, theta, steps=3, lr=0.1, momentum=momentum)
+    weight, bias, velocity = 0.7, 0.1, np.zeros(2)
+    for _ in range(3):
+        real, fake = 1 / (1 + math.exp(2 * weight + bias)), 1 / (1 + math.exp(weight - bias))  # sigmoid(-d), sigmoid(d)
+        velocity = momentum * velocity + [-2 * real - fake, fake - real]
+        weight, bias = [weight, bias] - 0.1 * velocity
+    assert corrector.weight.item() == pytest.approx(weight, rel=1e-5)
+    assert corrector.bias.item() == pytest.approx(bias, rel=1e-4)
 
 
 def run(out: Path, iterations: int, **options: object) -> nn.Module:
