@@ -63,7 +63,7 @@ def generate(
         label: The class to generate, several as [3, 8] in turn, or all in turn.
         classifier: A classifier that leads there; one trained against adversarial changes, such as mnist-robust, has
             gradients that look like the class.
-        guidance: Weight of the classifier; 2 for a model that outputs a ratio (lsif), 8 for its logarithm (lr). More
+        guidance: Weight of the classifier; 5 for a model that outputs a ratio (lsif), 8 for its logarithm (lr). More
             gives more of the class and less variety.
         guided_steps: For how many steps the classifier acts; those of training, so that the extra ones are free.
         judge: Another classifier, to say how many samples carry the class that was asked for.
