@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from wasserflow.training.fdrl import FlowGuidedRatio
 
 LabelChoice = int | Sequence[int] | Literal["all"]
-# Chosen on MNIST models (100 samples of a ratio, 60 of a logarithm), led by mnist-robust and judged by mnist-resnet: about
-# the least with 9 of 10 in their class (of a logarithm 6 gave 88 % and 12 gave 92 %). The published 0.1, for another
-# model and classifier, left 4 of 5 in another class. A ratio varies less than its logarithm.
+# Chosen on MNIST models (100 samples of a ratio, 60 of a logarithm), led by mnist-robust and judged by mnist-resnet:
+# about the least with 9 of 10 in their class (of a logarithm 6 gave 88 % and 12 gave 92 %). The published 0.1, for
+# another model and classifier, left 4 of 5 in another class. A ratio varies less than its logarithm.
 _ON_RATIO, _ON_LOG_RATIO = 5.0, 8.0
 
 
