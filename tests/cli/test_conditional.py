@@ -47,8 +47,36 @@ def test_samples_are_those_of_the_library(
     label: str, turn: list[int], pairing: str, classifier: str, tmp_path: Path
 ) -> None:
     model, out = digit_ratio(tmp_path / "model", pairing), tmp_path / "out"
-    words = ["--n", 7, "--seed", 3, "--extra-steps", 2, "--batch-size", 3, "--guidance", 5, "--progress", "false"]
-    run("generate", "--model", model, "--label", label, "--classifier", classifier, "--out", out, *words)
+    words = [
+        "--n",
+        7,
+        "--seed",
+        3,
+        "--extra-steps",
+        2,
+        "--batch-size",
+        3,
+        "--guidance",
+        5,
+        "--attempts",
+        1,
+        "--progress",
+        "false",
+    ]
+    run(
+        "generate",
+        "--model",
+        model,
+        "--label",
+        label,
+        "--classifier",
+        classifier,
+        "--out",
+        out,
+        *words,
+        "--progress",
+        "false",
+    )
     arrays = np.load(out / "samples.npz")
     labels = torch.tensor([turn[i % len(turn)] for i in range(7)])
     assert arrays["labels"].tolist() == labels.tolist()
@@ -76,7 +104,33 @@ def test_the_judge_counts_what_was_asked_for(classifier: str, tmp_path: Path) ->
     assert metrics["asked_percent"] == pytest.approx(100 * right.mean())
     for label in (0, 2):
         assert metrics["of_each_class"][str(label)] == pytest.approx(100 * right[arrays["labels"] == label].mean())
-    assert (record["config"]["guidance"], record["config"]["label"]) == (8.0, [0, 2])
+    assert (record["config"]["guidance"], record["config"]["label"]) == (0.1, [0, 2])
+
+
+def test_samples_of_another_class_are_drawn_again_from_their_own_streams(classifier: str, tmp_path: Path) -> None:
+    model, guide = digit_ratio(tmp_path / "model", "kl"), wf.zoo.load(classifier).model
+    found, certainty = {}, 0.0
+    for attempts, batch in ((1, 3), (2, 3), (6, 3), (6, 20)):
+        out = tmp_path / f"{attempts}-{batch}"
+        words = ["--label", 0, "--attempts", attempts, "--certainty", certainty, "--batch-size", batch, "--n", 20]
+        words += ["--classifier", classifier, "--extra-steps", 0, "--progress", "false"]
+        run("generate", "--model", model, "--out", out, *words)
+        arrays = np.load(out / "samples.npz")
+        with torch.no_grad():
+            probability = guide(to_float(torch.from_numpy(arrays["samples"]).permute(0, 3, 1, 2))).softmax(1)[:, 0]
+        # Between two of the samples, which an untrained classifier sees much alike.
+        certainty = certainty or float(probability.sort().values[9:11].mean())
+        found[attempts, batch] = arrays["samples"], probability, json.loads((out / "run.json").read_text())
+    once, twice, more, whole = found.values()
+    sure = once[1] >= certainty
+    assert int(sure.sum()) == 10
+    for later in (twice, more):
+        kept = np.abs(later[0].astype(int) - once[0]).reshape(20, -1).max(1) <= 1
+        assert kept.tolist() == sure.tolist(), "those accepted stay, the others are drawn again"
+    assert int((more[1] >= certainty).sum()) > 10
+    assert np.abs(more[0].astype(int) - whole[0]).max() <= 1, "whatever the batches"
+    assert once[2]["evaluations"] == 20 * 3
+    assert twice[2]["evaluations"] == 3 * (20 + int((~sure).sum()))
 
 
 @pytest.mark.parametrize(
@@ -89,8 +143,10 @@ def test_the_judge_counts_what_was_asked_for(classifier: str, tmp_path: Path) ->
         ("--classifier CLASSIFIER", "label is None and classifier is CLASSIFIER; give both"),
         ("--label 1 --classifier cifar10-resnet", "classifier is cifar10-resnet, but"),
         ("--label 1 --classifier cifar10-sndcgan", "classifier is cifar10-sndcgan, which is no classifier"),
-        ("--label 1 --classifier CLASSIFIER --guidance 0", "guidance is 0.0; give a number above 0"),
+        ("--label 1 --classifier CLASSIFIER --guidance=-1", "guidance is -1.0; give a number of 0 or more"),
         ("--label 1 --classifier CLASSIFIER --guided-steps 0", "guided_steps is 0; give at least 1"),
+        ("--label 1 --classifier CLASSIFIER --attempts 0", "attempts is 0; give at least 1"),
+        ("--label 1 --classifier CLASSIFIER --certainty 1", "certainty is 1.0; give a probability below 1"),
         ("--judge CLASSIFIER", "judge is CLASSIFIER, but no class is asked for"),
         ("--label 1 --classifier CLASSIFIER --judge cifar10-resnet", "judge is cifar10-resnet, but"),
     ],

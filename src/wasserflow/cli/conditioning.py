@@ -11,16 +11,14 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from wasserflow.cli.judges import load_classifier
-from wasserflow.ratios import LeastSquares, classifier_log_ratio
+from wasserflow.data.images import to_float, to_uint8
+from wasserflow.ratios import classifier_log_ratio, log_probability_of
 
 if TYPE_CHECKING:
     from wasserflow.training.fdrl import FlowGuidedRatio
 
 LabelChoice = int | Sequence[int] | Literal["all"]
-# Chosen on MNIST models (100 samples of a ratio, 60 of a logarithm), led by mnist-robust and judged by mnist-resnet:
-# about the least with 9 of 10 in their class (of a logarithm 6 gave 88 % and 12 gave 92 %). The published 0.1, for
-# another model and classifier, left 4 of 5 in another class. A ratio varies less than its logarithm.
-_ON_RATIO, _ON_LOG_RATIO = 5.0, 8.0
+_GUIDANCE = 0.1  # as published
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +31,8 @@ class Conditioning:
         turn: the classes that samples carry in turn.
         guidance: the weight of the classifier's log-ratio.
         guided_steps: how long it acts.
+        attempts: how often a sample is drawn until the classifier is sure of its class.
+        certainty: the probability of the class from which the classifier is sure.
     """
 
     classifier: nn.Module
@@ -40,6 +40,8 @@ class Conditioning:
     turn: tuple[int, ...]
     guidance: float
     guided_steps: int
+    attempts: int
+    certainty: float
 
     def labels(self, n: int) -> Int64[Tensor, " n"]:
         """The class of each of n samples."""
@@ -50,12 +52,20 @@ class Conditioning:
         condition = classifier_log_ratio(self.classifier, labels, self.classes)
         return {"condition": condition, "guidance": self.guidance, "guided_steps": self.guided_steps}
 
+    @torch.no_grad()
+    def missed(self, samples: Tensor, labels: Int64[Tensor, " batch"]) -> Int64[Tensor, " missed"]:
+        """Which of (batch, *event) samples the classifier does not see their class in, as stored in bytes."""
+        log_probability = log_probability_of(self.classifier, to_float(to_uint8(samples)), labels)
+        return (log_probability.exp() < self.certainty).nonzero().flatten()
+
 
 def conditioning(
     label: LabelChoice | None,
     classifier: str | None,
     guidance: float | None,
     guided_steps: int | None,
+    attempts: int,
+    certainty: float,
     ratio: FlowGuidedRatio[Any],
 ) -> Conditioning | None:
     """Read the options of a class-conditional run; None where none are given.
@@ -63,29 +73,35 @@ def conditioning(
     Args:
         label: a class, several in turn, or all in turn.
         classifier: a shipped model, or a folder.
-        guidance: the weight of the classifier's log-ratio; by what the model outputs if None.
+        guidance: the weight of the classifier's log-ratio; the published one if None.
         guided_steps: how long it acts; the K steps of training if None.
+        attempts: how often a sample is drawn at most.
+        certainty: the probability of the class that ends it.
         ratio: the model.
 
     Raises:
         ValueError: one of label and classifier without the other, a class that the classifier does not know, a
-            classifier of other samples, a guidance that is not above 0, or guided_steps below 1.
+            classifier of other samples, a guidance that is negative, guided_steps or attempts below 1, or a certainty
+            outside [0, 1).
     """
     if label is None and classifier is None:
         return None
     if label is None or classifier is None:
         raise ValueError(f"label is {label} and classifier is {classifier}; give both, or neither")
-    if guidance is None:
-        guidance = _ON_RATIO if isinstance(ratio.loss, LeastSquares) else _ON_LOG_RATIO
-    if not 0 < guidance < float("inf"):
-        raise ValueError(f"guidance is {guidance}; give a number above 0")
+    guidance = _GUIDANCE if guidance is None else guidance
+    if not 0 <= guidance < float("inf"):
+        raise ValueError(f"guidance is {guidance}; give a number of 0 or more")
+    if not 0 <= certainty < 1:
+        raise ValueError(f"certainty is {certainty}; give a probability below 1")
     guided_steps = ratio.flow_steps if guided_steps is None else guided_steps
-    if guided_steps < 1:
-        raise ValueError(f"guided_steps is {guided_steps}; give at least 1")
+    for name, value in (("guided_steps", guided_steps), ("attempts", attempts)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; give at least 1")
     network, classes = load_classifier(classifier, "classifier", ratio.start(1))
+    how = (guidance, guided_steps, attempts, certainty)
     if label == "all":
-        return Conditioning(network, classes, tuple(range(classes)), guidance, guided_steps)
+        return Conditioning(network, classes, tuple(range(classes)), *how)
     turn = (label,) if isinstance(label, int) else tuple(int(one) for one in label)
     if not turn or min(turn) < 0 or max(turn) >= classes:
         raise ValueError(f"label is {label}; {classifier} knows the classes 0 to {classes - 1}: give those, or all")
-    return Conditioning(network, classes, turn, guidance, guided_steps)
+    return Conditioning(network, classes, turn, *how)

@@ -22,7 +22,7 @@ from wasserflow.flow import Watch
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.reports import RunRecord, prepare_out_dir
-from wasserflow.seeds import sample_seeds
+from wasserflow.seeds import Noise, sample_seeds
 
 if TYPE_CHECKING:
     from wasserflow.training.fdrl import FlowGuidedRatio
@@ -39,6 +39,8 @@ def generate(
     classifier: str | None = None,
     guidance: float | None = None,
     guided_steps: int | None = None,
+    attempts: int = 20,
+    certainty: float = 0.7,
     judge: str | None = None,
     interpolate: int = 0,
     neighbours: int = 0,
@@ -63,9 +65,11 @@ def generate(
         label: The class to generate, several as [3, 8] in turn, or all in turn.
         classifier: A classifier that leads there; one trained against adversarial changes, such as mnist-robust, has
             gradients that look like the class.
-        guidance: Weight of the classifier; 5 for a model that outputs a ratio (lsif), 8 for its logarithm (lr). More
-            gives more of the class and less variety.
+        guidance: Weight of the classifier in the flow; 0.1 as published. More leaves fewer samples to draw again, and
+            makes them worse.
         guided_steps: For how many steps the classifier acts; those of training, so that the extra ones are free.
+        attempts: Draw a sample again, so many times at most, until the classifier sees the class that was asked for.
+        certainty: The probability of the class from which on it does.
         judge: Another classifier, to say how many samples carry the class that was asked for.
         interpolate: Draw paths of so many images between pairs of samples, along the source's law; 0 for none.
         neighbours: Draw so many nearest training images of the first samples, in pixels and in features, and compare
@@ -81,7 +85,7 @@ def generate(
             raise ValueError(f"{name} is {value}; give at least {least}")
     pretrained = zoo.load(model)
     ratio = _generator(pretrained, model)
-    asked = conditioning(label, classifier, guidance, guided_steps, ratio)
+    asked = conditioning(label, classifier, guidance, guided_steps, attempts, certainty, ratio)
     if judge is not None and asked is None:
         raise ValueError(f"judge is {judge}, but no class is asked for; give --label and --classifier, or no judge")
     judged_by = None if judge is None else Judge(judge, ratio.start(1))
@@ -102,7 +106,7 @@ def generate(
         return
     config = {"model": model, "n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": sampling.steps}
     config |= {"label": label, "classifier": classifier, "judge": judge}
-    config |= {"guidance": asked.guidance, "guided_steps": asked.guided_steps} if asked else {}
+    config |= {name: getattr(asked, name) for name in _OF_A_CLASS} if asked else {}
     config |= {"interpolate": interpolate, "neighbours": neighbours, "features": near.features if near else None}
     config |= {"devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
@@ -122,6 +126,9 @@ def generate(
             near.save(out / "neighbours.png", arrays["samples"], record)
             pictures.append(out / "neighbours.png")
         print("open " + ", ".join(str(path) for path in pictures))
+
+
+_OF_A_CLASS = ("guidance", "guided_steps", "attempts", "certainty")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,12 +157,30 @@ class Sampling:
         done = 0
         for group in equal_groups(seeds, self.batch_size):
             own = None if labels is None else labels[done : done + len(group)]
-            options = self.asked.options(own) if self.asked and own is not None else {}
-            x0 = self.ratio.start(len(group), group)
-            x = self.ratio.transport(x0, self.extra_steps, group, batch_size=len(group), watch=watch, **options)
+            x, drawn = self._flow(group, own, watch), len(group)
+            if self.asked is not None and own is not None:
+                drawn += self._mend(x, group, own, self.asked)
             done, watch = done + len(group), None
             carried = {} if own is None else {"labels": own.numpy()}
-            yield Batch({"samples": stored(x), **carried}, len(group) * self.steps)
+            yield Batch({"samples": stored(x), **carried}, drawn * self.steps)
+
+    def _flow(self, seeds: Tensor, labels: Tensor | None, watch: Watch | None = None) -> Tensor:
+        options = self.asked.options(labels) if self.asked and labels is not None else {}
+        x0 = self.ratio.start(len(seeds), seeds)
+        return self.ratio.transport(x0, self.extra_steps, seeds, batch_size=len(seeds), watch=watch, **options)
+
+    def _mend(self, x: Tensor, seeds: Tensor, labels: Tensor, asked: Conditioning) -> int:
+        """Draw again, in place, what is not of its class; give how many draws it took."""
+        drawn, missed = 0, asked.missed(x, labels)
+        for attempt in range(1, asked.attempts):
+            if not len(missed):
+                break
+            # Each attempt of a sample has a stream of its own, which its seed alone decides.
+            again = Noise(seeds[missed.cpu()], attempt).integers()
+            x[missed] = self._flow(again, labels[missed.cpu()])
+            drawn += len(missed)
+            missed = missed[asked.missed(x[missed], labels[missed.cpu()])]
+        return drawn
 
 
 def _draw(
