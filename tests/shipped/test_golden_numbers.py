@@ -76,6 +76,15 @@ def test_mnist_gan(data_dir: Path) -> None:
     assert after / before == pytest.approx(0.31, abs=0.05)
 
 
+def test_mnist_fdrl() -> None:
+    # 200 samples: far fewer than README's, so another distance.
+    net = zoo.load("mnist-resnet")
+    samples = zoo.load("mnist-fdrl").model.generate(200, seed=0).clamp(-1, 1)
+    assert distance_of(net, "mnist")(samples) == pytest.approx(0.60, abs=0.1)
+    with torch.no_grad():
+        assert len(net.model(samples).argmax(1).unique()) == 10
+
+
 @pytest.mark.parametrize(
     ("name", "data", "accuracy", "attacked"),
     [
