@@ -35,7 +35,7 @@ def translate(
     target_class: int | None = None,
     n: int = 64,
     seed: int = 0,
-    extra_steps: int = 10,
+    extra_steps: int | None = None,
     batch_size: int = 100,
     judge: str | None = None,
     overwrite: bool = False,
@@ -55,7 +55,7 @@ def translate(
         target_class: The class that the judge looks for; the one of the training, if left out.
         n: How many images, the first ones.
         seed: Every image has a stream of its own, so the first images of a larger n end as those of a smaller one.
-        extra_steps: Steps of refinement after those of training.
+        extra_steps: Steps of refinement after those of training; a tenth of those if left out, as published.
         batch_size: Images at a time, on which no result depends.
         judge: A classifier that had no part in the training; it measures the translation.
         overwrite: Replace an earlier run in --out.
@@ -64,7 +64,7 @@ def translate(
     for name, value, least in (
         ("n", n, 1 + bool(judge)),
         ("batch_size", batch_size, 1),
-        ("extra_steps", extra_steps, 0),
+        ("extra_steps", extra_steps or 0, 0),
     ):
         if value < least:
             raise ValueError(f"{name} is {value}; give at least {least}")
@@ -72,6 +72,7 @@ def translate(
     ratio: Any = pretrained.networks.get("model")
     if not hasattr(ratio, "transport"):
         raise ValueError(f"{model} does not translate by a flow; give a model that `wasserflow train fdrl` wrote")
+    extra_steps = ratio.flow_steps // 10 if extra_steps is None else extra_steps
     data = data or _data_of(pretrained.card)
     source = _class_of(pretrained.card, "source_class", source_class)
     target = _class_of(pretrained.card, "target_class", target_class)
