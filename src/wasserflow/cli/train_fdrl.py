@@ -69,6 +69,9 @@ def train_fdrl(
     ema: float | None = None,
     data_noise: float | None = None,
     flips: bool | None = None,
+    longest_step: float | None = None,
+    r1: float | None = None,
+    r2: float | None = None,
     measure_every: int | None = None,
     measure_samples: int = 500,
     measure_extra_steps: int = 20,
@@ -98,10 +101,14 @@ def train_fdrl(
         batch_size: Data, and as many particles, in a step; 256 for points, 64 for images.
         flow_steps: Steps of the flow in a training step; 20 for points, 30 for mnist, 100 for cifar10.
         step_size: Of the flow; 0.5 (lsif) or 0.2 (lr) for points, 1 or 0.3 for mnist, 3 or 0.3 for cifar10.
-        lr: Adam's first learning rate; 1e-3 for points and mnist, 1e-4 for cifar10.
+        lr: Adam's first learning rate; 1e-3 for points, 5e-4 for mnist, 1e-4 for cifar10.
         ema: Weight of the past in the moving average; 0.99 for points, 0.998 for images.
         data_noise: Standard deviation of the noise on data; 0 for points, 0.03 for images.
         flips: Mirror half of the images; for cifar10 only.
+        longest_step: The longest move of a particle in one step of the flow; 0.6 for mnist, 2 from its uniform source,
+            no limit for others, as published.
+        r1: Weight of the penalty on the network's slope at data; 1 for mnist, where a training without it ran away.
+        r2: The same at particles.
         measure_every: Training steps between two measurements of samples: their Fréchet distance to validation images,
             in the log and curve.png, and a picture in samples/; 0 for none, 1,000 for images. The training is the same.
         measure_samples: How many are drawn each time.
@@ -118,6 +125,9 @@ def train_fdrl(
         options["iterations"] = 40_000
     given = {"iterations": iterations, "batch_size": batch_size, "flow_steps": flow_steps, "step_size": step_size}
     given |= {"lr": lr, "ema": ema, "data_noise": data_noise, "flips": flips}
+    given |= {"longest_step": longest_step, "r1": r1, "r2": r2}
+    if source == "uniform" and options.get("longest_step"):
+        options["longest_step"] = 2.0
     options |= {name: value for name, value in given.items() if value is not None}
     (ratio,) = built(seed, setting.network)
     start = _source(source, setting)
@@ -152,7 +162,7 @@ def defaults_for(data: DataName, pairing: PairingName) -> dict[str, Any]:
         return {**options, "step_size": 0.5 if least_squares else 0.2, "flips": False}
     options = {"batch_size": 64, "ema": 0.998, "data_noise": 0.03, "flips": data == "cifar10"}
     if data == "mnist":
-        options |= {"flow_steps": 30, "lr": 1e-3, "iterations": 5_000}
+        options |= {"flow_steps": 30, "lr": 5e-4, "iterations": 5_000, "longest_step": 0.6, "r1": 1.0, "r2": 1.0}
         return {**options, "step_size": 1.0 if least_squares else 0.3}
     options |= {"flow_steps": 100, "lr": 1e-4, "iterations": 100_000}
     return {**options, "step_size": 3.0 if least_squares else 0.3}
