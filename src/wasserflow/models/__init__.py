@@ -3,6 +3,7 @@
 from wasserflow.models.adapters.clip import load_clip
 from wasserflow.models.char_gan import CharacterCritic, CharacterGenerator
 from wasserflow.models.clip import ClipEncoder
+from wasserflow.models.conv_encoder import ConvEncoder
 from wasserflow.models.image_mlp import image_mlp_critic, image_mlp_generator
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
 from wasserflow.models.prepare import prepare
@@ -12,18 +13,21 @@ from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.small_clip import small_clip
 from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
+from wasserflow.models.upconv import UpconvGenerator
 from wasserflow.models.vq import VQDecoder, vq_autoencoder
 
 __all__ = [
     "CharacterCritic",
     "CharacterGenerator",
     "ClipEncoder",
+    "ConvEncoder",
     "RatioCNN",
     "RatioResNet",
     "ResNetCritic",
     "SNDCGANCritic",
     "SNDCGANGenerator",
     "SmallResNet",
+    "UpconvGenerator",
     "VQDecoder",
     "image_mlp_critic",
     "image_mlp_generator",
