@@ -11,13 +11,14 @@ from torch.nn.utils import fusion, parametrize, remove_spectral_norm
 from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
 
 from wasserflow.freezing import copied, require_eval
+from wasserflow.models.fused import LinearReLU
 
 
 def prepare(*modules: nn.Module, compile: bool = False, precision: torch.dtype | None = None) -> tuple[nn.Module, ...]:
     """Copy networks for frozen use: same function, faster forward and input gradient.
 
-    Weight parametrisations (spectral norm) are baked in, batch norm is folded into the layer before it, parameters
-    no longer require a gradient, and convolutions run channels-last.
+    Weight parametrisations (spectral norm) are baked in, batch norm is folded into the layer before it, a rectifier
+    into the linear layer before it, parameters no longer require a gradient, and convolutions run channels-last.
 
     Args:
         modules: networks in eval mode, e.g. a generator and its critic; left as they are.
@@ -78,6 +79,8 @@ def _prepared(module: nn.Module, compile: bool, precision: torch.dtype | None) -
     for layer in list(copy.modules()):
         if isinstance(layer, nn.Sequential):
             _fold_batch_norm(layer)
+            if precision is None and not compile:  # both have fusions of their own
+                _fuse_rectifiers(layer)
     copy = copy.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if precision is not None:
         copy = Autocast(copy, precision)
@@ -110,3 +113,19 @@ def _fold_batch_norm(layers: nn.Sequential) -> None:
         else:
             continue
         layers._modules[before], layers._modules[after] = fused, nn.Identity()
+
+
+def _fuse_rectifiers(layers: nn.Sequential) -> None:
+    names = list(layers._modules)
+    for before, after in pairwise(names):
+        linear, rectifier = layers._modules[before], layers._modules[after]
+        if type(linear) is not nn.Linear or linear._forward_hooks or linear._forward_pre_hooks:
+            continue
+        if isinstance(rectifier, nn.LeakyReLU) and rectifier.negative_slope >= 0:
+            slope = rectifier.negative_slope
+        elif isinstance(rectifier, nn.ReLU):
+            slope = 0.0
+        else:
+            continue
+        if not rectifier._forward_hooks:
+            layers._modules[before], layers._modules[after] = LinearReLU(linear, slope), nn.Identity()
