@@ -17,6 +17,7 @@ from wasserflow.models.mlp import mlp_critic, mlp_generator
 from wasserflow.spaces import Normal, PriorSpace
 from wasserflow.spaces.space import Particles
 from wasserflow.training.batches import IterationData, step_stream
+from wasserflow.training.centring import centre
 from wasserflow.training.optimizers import optimizer_at
 from wasserflow.training.run import check_run_folder, fit_run
 
@@ -131,13 +132,14 @@ class WGANGP(lightning.LightningModule):
         self.log_dict({"distance": distance, "penalty": penalty}, prog_bar=True)
 
     def _fake(self, n: int, stream: torch.Generator) -> Tensor:
-        return self.generator(self.prior.sample(n, seed=stream, device=self.device))
+        # In half precision too, samples are what the data are: full.
+        return self.generator(self.prior.sample(n, seed=stream, device=self.device)).float()
 
     def _update_critic(self, real: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
         optimizer = optimizer_at(self, 0)
         with torch.no_grad():
             fake = self._fake(len(real), stream)
-        fake_score, real_score = self.critic(torch.cat([fake, real])).flatten().chunk(2)
+        fake_score, real_score = self.critic(torch.cat([fake, real])).flatten().float().chunk(2)
         distance = real_score.mean() - fake_score.mean()
         penalty = gradient_penalty(self.critic, real, fake, stream)
         optimizer.zero_grad()
@@ -149,7 +151,7 @@ class WGANGP(lightning.LightningModule):
     def _update_generator(self, n: int, stream: torch.Generator) -> None:
         optimizer = optimizer_at(self, 1)
         self.toggle_optimizer(optimizer)
-        loss = -self.critic(self._fake(n, stream)).mean()
+        loss = -self.critic(self._fake(n, stream)).float().mean()
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
@@ -227,18 +229,8 @@ def train_wgan_gp(
             tensorboard=tensorboard,
             progress=progress,
         )
-    _centre(gan, batches.data.tensors[0])
+    real = batches.data.tensors[0]
+    centre(gan.critic, real, gan.generator, gan.prior.sample(len(real), seed=gan.seed, device=real.device))
     for name, module in (("generator", gan.generator), ("critic", gan.critic)):
         save_file(module.state_dict(), out / f"{name}.safetensors")
     return gan.eval()
-
-
-@torch.no_grad()
-def _centre(gan: WGANGP, real: Tensor) -> None:
-    """Give the critic the constant that a logit has between equal classes: real and fake means add up to 0.
-
-    The WGAN loss leaves the constant open and its training lets it drift, but Jensen–Shannon and logD read it.
-    """
-    fake = gan.generator(gan.prior.sample(len(real), seed=gan.seed, device=real.device))
-    last = [module for module in gan.critic.modules() if isinstance(module, nn.Linear)][-1]
-    last.bias.sub_(gan.critic(torch.cat([real, fake])).mean())
