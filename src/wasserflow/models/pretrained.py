@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 import wasserflow
 from wasserflow import models, ratios, spaces
 from wasserflow.models import adapters
+from wasserflow.models.weight_files import read_weights, write_weights
 from wasserflow.spaces import PriorSpace
 
 CARD = "card.json"
@@ -54,6 +53,8 @@ class Card:
         translation: `source_class` and `target_class` of a model that translates one to the other.
         metrics: measured numbers, each with what it was measured on.
         limits: what it is not good for.
+        borrowed: parts whose weights are those of a shipped model, so that the file does without them; e.g.
+            `{"critic/trunk": "cifar10-robust/model/trunk"}`, which reads: network/part, model/network/part.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Card:
     translation: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     limits: str = ""
+    borrowed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,7 @@ class Pretrained:
         return self.networks[name]
 
 
-def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Module]) -> None:
+def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Module], *, half: bool = False) -> None:
     """Write a model to a folder of its own: `card.json` and one safetensors file a network.
 
     A network whose recipe is an adapter writes itself, by its own `save_pretrained`, to a folder of its name.
@@ -115,10 +117,11 @@ def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Mo
         folder: written whole or not at all; it must not exist.
         card: what the model is; its recipes name the same networks.
         networks: the networks by name.
+        half: write weights as float16, half the size; they are read as float32 again.
 
     Raises:
         FileExistsError: the folder exists.
-        ValueError: the card's recipes and the networks differ in name.
+        ValueError: the card's recipes and the networks differ in name, or what is borrowed is not the same.
 
     Example:
         >>> import tempfile, pathlib, wasserflow as wf
@@ -142,8 +145,7 @@ def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Mo
         if card.networks[name].make in adapters.__all__:
             network.save_pretrained(unfinished / name)  # type: ignore[operator]
             continue
-        weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-        save_file(weights, unfinished / f"{name}.safetensors")
+        write_weights(unfinished / f"{name}.safetensors", network, card.borrowed, half=half)
     (unfinished / CARD).write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     unfinished.rename(folder)
 
@@ -185,23 +187,23 @@ def load_pretrained(folder: str | Path) -> Pretrained:
     """
     folder = Path(folder)
     card = load_card(folder)
-    networks = {name: _network(folder, name, recipe) for name, recipe in card.networks.items()}
+    networks = {name: _network(folder, name, card) for name in card.networks}
     prior = None if card.prior is None else _build(spaces, card.prior, folder / CARD)
     return Pretrained(card, folder, networks, prior)
 
 
-def _network(folder: Path, name: str, recipe: Recipe) -> nn.Module:
+def _network(folder: Path, name: str, card: Card) -> nn.Module:
+    recipe = card.networks[name]
     if recipe.make in adapters.__all__:
         read: Callable[..., nn.Module] = getattr(adapters, recipe.make)
         return read(folder / name, **recipe.arguments)
     network: nn.Module = _build(_OTHER_ROOMS.get(recipe.make, models), recipe, folder / CARD)
     path = folder / f"{name}.safetensors"
+    weights = read_weights(path, card.borrowed)
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} does not hold the weights of a {recipe.make}: {error}; fetch the file again"
-        ) from error
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not hold the weights of a {recipe.make}: {error}") from error
     return network.eval()
 
 

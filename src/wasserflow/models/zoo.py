@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wasserflow.models.pretrained import CARD, Card, Pretrained, load_card, load_pretrained
-
-_SHIPPED = Path(__file__).with_name("weights")
+from wasserflow.models.weight_files import SHIPPED
 
 
 def names() -> list[str]:
@@ -17,7 +16,7 @@ def names() -> list[str]:
         >>> "cifar10-sndcgan" in wf.zoo.names()
         True
     """
-    return sorted(path.parent.name for path in _SHIPPED.glob(f"*/{CARD}"))
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD}"))
 
 
 def folder_of(name: str | Path) -> Path:
@@ -33,7 +32,7 @@ def folder_of(name: str | Path) -> Path:
         ValueError: neither; the message lists the shipped names.
     """
     if str(name) in names():
-        return _SHIPPED / str(name)
+        return SHIPPED / str(name)
     if (Path(name) / CARD).is_file():
         return Path(name)
     raise ValueError(f"no model {str(name)!r}; shipped are {', '.join(names())}, or give a folder with a {CARD}")
