@@ -51,6 +51,7 @@ class Card:
         prior: how to build the prior of the latents; None for models without latents.
         refine: the options that `wasserflow refine` uses unless told otherwise, chosen on validation data.
         translation: `source_class` and `target_class` of a model that translates one to the other.
+        alphabet: the characters of a model of text, in the order of their probabilities; empty for others.
         metrics: measured numbers, each with what it was measured on.
         limits: what it is not good for.
         borrowed: parts whose weights are those of a shipped model, so that the file does without them; e.g.
@@ -66,6 +67,7 @@ class Card:
     prior: Recipe | None = None
     refine: Mapping[str, Any] = field(default_factory=dict)
     translation: Mapping[str, int] = field(default_factory=dict)
+    alphabet: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     limits: str = ""
     borrowed: Mapping[str, str] = field(default_factory=dict)
