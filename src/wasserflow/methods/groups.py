@@ -17,6 +17,7 @@ from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Integrator, State
 from wasserflow.methods.refinement import Generator, Refinement, refinement
 from wasserflow.potentials import Energy
+from wasserflow.rows import moving
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Space
 
@@ -50,9 +51,12 @@ def grouped_flow(
         if set(counts) != {count}:
             raise ValueError(f"the processes have {counts} groups; give each the same number, by batch_size")
     seeds = sample_seeds(seed, len(x0)).to(x0.device)
-    groups = zip(x0.tensor_split(count), seeds.tensor_split(count), strict=True)
-    parts = [_flow(x, energy_at, integrator, steps, space, own, watch) for x, own in groups]
-    results = [refinement(state, generator) for state in parts]
+    results: list[Refinement] = []
+    start = 0
+    for x, own in zip(x0.tensor_split(count), seeds.tensor_split(count), strict=True):
+        with moving(slice(start, start + len(x))):
+            results.append(refinement(_flow(x, energy_at, integrator, steps, space, own, watch), generator))
+        start += len(x)
     return Refinement(
         torch.cat([part.samples for part in results]),
         torch.cat([part.particles for part in results]),

@@ -3,6 +3,7 @@
 from wasserflow.models.adapters.clip import load_clip
 from wasserflow.models.char_gan import CharacterCritic, CharacterGenerator
 from wasserflow.models.clip import ClipEncoder
+from wasserflow.models.conditional import BoundLabel, bind_label
 from wasserflow.models.conv_encoder import ConvEncoder
 from wasserflow.models.image_mlp import image_mlp_critic, image_mlp_generator
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
@@ -17,6 +18,7 @@ from wasserflow.models.upconv import UpconvGenerator
 from wasserflow.models.vq import VQDecoder, vq_autoencoder
 
 __all__ = [
+    "BoundLabel",
     "CharacterCritic",
     "CharacterGenerator",
     "ClipEncoder",
@@ -29,6 +31,7 @@ __all__ = [
     "SmallResNet",
     "UpconvGenerator",
     "VQDecoder",
+    "bind_label",
     "image_mlp_critic",
     "image_mlp_generator",
     "load_clip",

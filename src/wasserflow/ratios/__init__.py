@@ -6,6 +6,7 @@ from wasserflow.ratios.classifier import ClassLogRatio, classifier_log_ratio, lo
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 from wasserflow.ratios.isotonic import IsotonicLogRatio, isotonic
 from wasserflow.ratios.lipschitz import lipschitz_constant
+from wasserflow.ratios.probability import ProbabilityLogRatio, probability_log_ratio
 from wasserflow.ratios.telescope import Telescoped, telescope
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LeastSquares",
     "LogRatio",
     "Logistic",
+    "ProbabilityLogRatio",
     "Telescoped",
     "calibrate",
     "classifier_log_ratio",
@@ -27,5 +29,6 @@ __all__ = [
     "log_probability_of",
     "log_ratio_of",
     "logistic",
+    "probability_log_ratio",
     "telescope",
 ]

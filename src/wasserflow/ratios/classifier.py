@@ -8,6 +8,8 @@ from collections.abc import Callable
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from wasserflow.rows import rows_of
+
 Label = int | Int64[Tensor, " labels"]
 
 
@@ -40,7 +42,7 @@ def log_probability_of(
         raise ValueError(f"the classifier returned {got} for {len(x)} samples; it must return ({len(x)}, classes)")
     if classes is not None and logits.shape[1] != classes:
         raise ValueError(f"classes is {classes} but the classifier knows {logits.shape[1]}; give that number")
-    labels = x.new_full((len(x),), label).long() if isinstance(label, int) else label.to(x.device)
+    labels = x.new_full((len(x),), label).long() if isinstance(label, int) else rows_of(label).to(x.device)
     if labels.shape != x.shape[:1]:
         raise ValueError(f"there are {len(labels)} labels for {len(x)} samples; give one, or one a sample")
     if int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:

@@ -18,7 +18,8 @@ def log_ratio_of(critic: LogRatio, x: Shaped[Tensor, "batch *event"]) -> Float[T
     DGflow, appendix B.
 
     Args:
-        critic: maps (batch, *event) to (batch,) or (batch, 1).
+        critic: maps (batch, *event) to (batch,) or (batch, 1), or to a tuple or list that begins with such a tensor.
+            One that ends in a sigmoid needs `wf.ratios.probability_log_ratio`.
         x: (batch, *event) samples.
 
     Returns:
@@ -38,6 +39,8 @@ def log_ratio_of(critic: LogRatio, x: Shaped[Tensor, "batch *event"]) -> Float[T
         tensor([2., 2., 2.])
     """
     values = critic(x)
+    if isinstance(values, (tuple, list)) and values:
+        values = values[0]
     if not isinstance(values, Tensor):
         raise TypeError(f"the critic returned a {type(values).__name__}; it must return a tensor of shape ({len(x)},)")
     if values.shape not in {(len(x),), (len(x), 1)}:

@@ -1,0 +1,98 @@
+"""Class-conditional networks with the label bound, so that they map latents, or samples, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from wasserflow.freezing import modules_in
+from wasserflow.rows import rows_of
+
+Label = int | Int64[Tensor, " labels"]
+
+
+class BoundLabel(nn.Module):
+    """x -> network(x, y), what `wf.models.bind_label` makes.
+
+    Args:
+        network: a function of (batch, *event) inputs and labels.
+        label: the class, or (batch,) one a sample.
+        argument: the name of the labels' argument; None if it is the second.
+        classes: how many there are, for networks that take one-hot labels; None for those that take numbers.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.models.conditional import BoundLabel
+        >>> BoundLabel(lambda z, y: z + y[:, None], label=2)(torch.zeros(1, 2))
+        tensor([[2., 2.]])
+    """
+
+    labels: Tensor
+
+    def __init__(
+        self, network: Callable[..., Any], label: Label, argument: str | None = None, classes: int | None = None
+    ) -> None:
+        super().__init__()
+        self.network, self.argument, self.classes = network, argument, classes
+        # Modules that a plain function closes over are found, frozen and moved with those of this one.
+        self.inside = nn.ModuleList(() if isinstance(network, nn.Module) else modules_in(network))
+        self.register_buffer("labels", torch.as_tensor(label), persistent=False)
+        self.training = any(part.training for part in modules_in(network))
+
+    def forward(self, x: Float[Tensor, "batch *event"]) -> Any:
+        """Return what the network makes of x and its labels.
+
+        Raises:
+            ValueError: another number of labels than samples.
+        """
+        labels = self.labels.expand(len(x)) if self.labels.ndim == 0 else rows_of(self.labels)
+        if len(labels) != len(x):
+            raise ValueError(f"there are {len(labels)} labels for {len(x)} samples; give one, or one a sample")
+        if self.classes is not None:
+            labels = nn.functional.one_hot(labels, self.classes).to(x.dtype)
+        return self.network(x, labels) if self.argument is None else self.network(x, **{self.argument: labels})
+
+
+def bind_label(
+    network: Callable[..., Any], label: Label, argument: str | None = None, classes: int | None = None
+) -> BoundLabel:
+    """Bind the label of a class-conditional generator, or critic: z -> g(z, y).
+
+    Labels of one a sample follow their samples where a method cuts the batch into groups (`wf.methods.gmi`). Whoever
+    cuts a batch himself binds the labels of each part.
+
+    Args:
+        network: called as g(z, y), or g(z, argument=y); y are (batch,) integers, or (batch, classes) one-hot rows.
+        label: the class, or (batch,) integers, one a sample.
+        argument: the name of the labels' argument, such as `labels`; None if it is the second.
+        classes: how many there are, for networks that take one-hot rows, such as StyleGAN's; None for integers.
+
+    Returns:
+        A module of one argument, with the network inside; `.to(device)` moves both.
+
+    Raises:
+        TypeError: a network that cannot be called, or labels that are not integers.
+        ValueError: a label below 0, or not below `classes`; when called, another number of labels than samples.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> generator = lambda z, labels: z + 10 * labels[:, None]
+        >>> third = wf.models.bind_label(generator, 3, argument="labels")
+        >>> r = wf.refine(lambda x: -(x - 30).square().sum(dim=1), torch.ones(2, 2), third)
+        >>> bool((r.samples - 30).abs().max() < 1)
+        True
+    """
+    if not callable(network):
+        raise TypeError(f"the network is a {type(network).__name__}; give a function or a module")
+    whole = label if isinstance(label, Tensor) else torch.as_tensor(label)
+    if isinstance(label, bool) or whole.dtype != torch.int64 or whole.ndim > 1 or whole.numel() == 0:
+        raise TypeError(f"label is {label!r}; give an int, or a tensor (batch,) of int64, one a sample")
+    lowest, highest = int(whole.min()), int(whole.max())
+    if lowest < 0 or (classes is not None and highest >= classes):
+        allowed = "0 or more" if classes is None else f"0 to {classes - 1}, as there are {classes} classes"
+        raise ValueError(f"label is {lowest if lowest < 0 else highest}; give {allowed}")
+    return BoundLabel(network, label, argument, classes)

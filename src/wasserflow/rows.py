@@ -1,0 +1,45 @@
+"""Which samples of a batch are being moved: what is given one a sample follows them into their group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from jaxtyping import Shaped
+from torch import Tensor
+
+_ROWS: ContextVar[slice | None] = ContextVar("rows", default=None)
+
+
+@contextmanager
+def moving(rows: slice) -> Iterator[None]:
+    """Say inside the block that only these samples of the batch are being moved.
+
+    Methods that cut a batch into groups do so, because the networks they call are closed over: labels lie deep inside.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.rows import moving, rows_of
+        >>> with moving(slice(1, 3)):
+        ...     rows_of(torch.arange(4))
+        tensor([1, 2])
+    """
+    token = _ROWS.set(rows)
+    try:
+        yield
+    finally:
+        _ROWS.reset(token)
+
+
+def rows_of(values: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "group *rest"]:
+    """Take, of what is given one a sample, those of the samples that are being moved: all of them by default.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.rows import rows_of
+        >>> rows_of(torch.arange(4))
+        tensor([0, 1, 2, 3])
+    """
+    rows = _ROWS.get()
+    return values if rows is None else values[rows]
