@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -105,7 +106,7 @@ def train_image_gan(
         data,
         out,
         checkpoint_every=checkpoint_every,
-        callbacks=_callbacks(out, snapshot_every),
+        callbacks=_callbacks(gan, out, snapshot_every),
         precision=precision,
         accelerator=accelerator,
         resume=resume,
@@ -115,9 +116,10 @@ def train_image_gan(
     return gan
 
 
-def _callbacks(out: Path, snapshot_every: int) -> list[Callback]:
+def _callbacks(gan: ImageGAN, out: Path, snapshot_every: int) -> list[Callback]:
     snapshots = ModelCheckpoint(
         out, "iteration-{step}", every_n_train_steps=snapshot_every, save_top_k=-1, auto_insert_metric_name=False
     )
     throughput = ThroughputMonitor(batch_size_fn=lambda batch: len(batch[0]), window_size=20)
-    return [snapshots, SampleGrid(out / "samples", snapshot_every), throughput]
+    grid = SampleGrid(out / "samples", snapshot_every, gan.prior, partial(gan.averaged_generator, batches=20))
+    return [snapshots, grid, throughput]
