@@ -55,6 +55,7 @@ def test_rejection_draws_from_the_target(known: bool, shift: float) -> None:
     assert p_value(r.samples, norm(1, 1).cdf) > ALPHA
     assert near_mean(r.steps, math.exp(MOST))
     assert r.evaluations == int(r.steps.sum()) + (0 if known else 10_000)
+    assert r.acceptance == N / int(r.steps.sum())
 
 
 def test_rejection_with_a_percentile_accepts_by_the_shifted_sigmoid() -> None:
@@ -79,6 +80,7 @@ def test_budgeted_rejection_has_its_own_law_and_spends_its_budget(budget: float)
     assert p_value(r.samples, law_of(lambda x: np.minimum(1, np.exp(log_c) * ratio(x)))) > ALPHA
     assert near_mean(r.steps, budget)
     assert r.evaluations == int(r.steps.sum()) + 100_000
+    assert r.acceptance == N / int(r.steps.sum())
 
 
 def test_a_budget_of_one_keeps_the_proposals() -> None:
@@ -119,6 +121,21 @@ def test_metropolis_on_two_points_in_closed_form() -> None:
     assert near_mean(r.steps == 3, rejected)
     # Rejected chains begin again at a proposal: at 0, then 0 again with 1/2, or at 1, then down.
     assert near_mean(r.samples == 0, down + rejected * (1 / 4 + down / 2))
+    # From 1 half the proposals are 1 again; chains begun again start at 0, where all are accepted, or at 1.
+    from_one = 1 / 2 + down
+    expected = (from_one + rejected * (1 + from_one) / 2) / (1 + rejected)
+    assert r.acceptance == pytest.approx(expected, abs=4.5 * (expected * (1 - expected) / n) ** 0.5)
+
+
+def test_metropolis_acceptance_from_proposals_in_closed_form() -> None:
+    n, a = 100_000, 1.3
+
+    def points(n: int, seed: Tensor) -> Tensor:
+        return (wf.spaces.Normal(1).sample(n, seed=seed) > 0).double()
+
+    r = wf.methods.metropolis_sample(points, lambda x: a * x[:, 0], n, steps=1, seed=8)
+    expected = 1 / 2 + (1 + math.exp(-a)) / 4
+    assert r.acceptance == pytest.approx(expected, abs=4.5 * (expected * (1 - expected) / n) ** 0.5)
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])

@@ -103,3 +103,18 @@ def test_acceptance_rate_is_the_metropolis_one() -> None:
     (state,) = states
     rate = float(state.memory.accepted.double().mean())
     assert abs(rate - expected) < 5 * np.sqrt(2 * expected * (1 - expected) / n)
+
+
+def test_the_method_reports_the_share_of_all_its_steps() -> None:
+    prior, seen = wf.spaces.Normal(2), []
+
+    def watch(state: wf.State) -> None:
+        seen.append(state.memory.accepted.double().mean())
+
+    z0 = prior.sample(50, seed=1)
+    r = wf.methods.mala(lambda x: -x.square().sum(1), z0, None, prior, step_size=0.5, steps=7, watch=watch)
+    assert r.acceptance == pytest.approx(float(torch.stack(seen).mean()))
+    assert 0.2 < r.acceptance < 0.95
+    assert len({float(share) for share in seen}) > 1
+    assert wf.refine(lambda x: -x.square().sum(1), z0, integrator=wf.MALA(0.5), steps=2).acceptance is not None
+    assert wf.refine(lambda x: -x.square().sum(1), z0, steps=2).acceptance is None

@@ -51,7 +51,7 @@ def require_references(features: Shaped[Tensor, "*shape"], shifted: Shaped[Tenso
     finite = [rows.isfinite().all(dim=1) for rows in features.split(1024)]
     bad = (~torch.cat(finite)).nonzero().flatten()
     if len(bad):
-        raise ValueError(f"reference {int(bad[0])} has NaN or infinite features; leave it out")
+        raise ValueError(f"reference {int(bad[0])} has NaN or infinite features; leave it out, or mend what made it")
     if shifted is not None and (shifted.ndim != 3 or shifted.shape[1:] != features.shape or len(shifted) == 0):
         raise ValueError(
             f"the shifted features have shape {tuple(shifted.shape)} for references {tuple(features.shape)}; "

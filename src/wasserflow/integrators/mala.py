@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from wasserflow.integrators.schedule import Schedule, step_size_at, temperature_at
@@ -23,11 +23,13 @@ class MALAMemory:
         velocity: (batch, *event) velocity at the particles.
         energy: (batch,) energy at the particles.
         accepted: (batch,) whether the last proposal was taken.
+        acceptances: (batch,) how many proposals were taken so far.
     """
 
     velocity: Float[Tensor, "batch *event"]
     energy: Float[Tensor, " batch"]
     accepted: Bool[Tensor, " batch"]
+    acceptances: Int64[Tensor, " batch"]
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ class MALA:
         outside = energy_there == math.inf
         undefined = (log_acceptance.isnan() | (energy_there == -math.inf)) & ~outside
         take = accepted.reshape(-1, *[1] * (state.x.ndim - 1))
-        memory = MALAMemory(
-            torch.where(take, velocity_there, velocity), torch.where(accepted, energy_there, energy), accepted
-        )
+        acceptances = accepted.long() if state.memory is None else state.memory.acceptances + accepted
+        velocity, energy_here = torch.where(take, velocity_there, velocity), energy_there.where(accepted, energy)
+        memory = MALAMemory(velocity, energy_here, accepted, acceptances)
         evaluations = 2 if state.memory is None else 1
         energy = energy.masked_fill(undefined, math.nan)
         return state.moved(torch.where(take, proposal, state.x), energy, evaluations, memory)

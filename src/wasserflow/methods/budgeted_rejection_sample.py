@@ -52,7 +52,7 @@ def budgeted_rejection_sample(
     tried = burn_in_log_ratios(propose, log_ratio, burn_in)
     log_c = _log_factor(tried, 1 / budget)
     samples, _, drawn = draw_until_accepted(propose, log_ratio, seeds, lambda d: (log_c + d).clamp(max=0))
-    return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()))
+    return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()), n / int(drawn.sum()))
 
 
 def _log_factor(tried: Values, rate: float) -> float:

@@ -30,6 +30,7 @@ def refine(
 
     x <- x - h ∇f'(exp(-d(x))) + sqrt(2 h T) ξ, or the same for z with d(g(z)). The ratio is kept as it was for the
     unrefined samples (it is stale), so the number of steps regularises: long runs collapse onto the critic's modes.
+    With KL and temperature 0 it is the plain ascent of the critic, x <- x + h ∇d(x), which needs no method of its own.
 
     Args:
         critic: log p_data - log p_model of the unrefined samples; maps samples to (batch,) or (batch, 1).

@@ -41,7 +41,8 @@ def mala(
         watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:
-        The samples and what they cost: one gradient evaluation a proposal and one at the start.
+        The samples and what they cost: one gradient evaluation a proposal and one at the start; `.acceptance` is the
+        share of the proposals that were taken.
 
     Raises:
         FlowDiverged: an infinite energy at the start, or a NaN energy there or at a proposal.
@@ -53,8 +54,8 @@ def mala(
         >>> import torch, wasserflow as wf
         >>> prior = wf.spaces.Normal(2)
         >>> r = wf.methods.mala(lambda x: -x.square().sum(dim=1), prior.sample(8), None, prior, steps=20)
-        >>> r.evaluations == 8 * 21
-        True
+        >>> r.evaluations == 8 * 21, 0 < r.acceptance <= 1
+        (True, True)
     """
     potential = Prior(prior) + pulled_back(Divergence(KL(), critic), generator)
     # Leaving the support is a proposal of infinite energy, which the rule rejects: nothing is projected.

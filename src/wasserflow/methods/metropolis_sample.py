@@ -35,7 +35,8 @@ def metropolis_sample(
         seed: an int, one seed a chain, or a `torch.Generator`.
 
     Returns:
-        The samples; `.steps` counts the proposals of each, `.evaluations` those of all and the given starts.
+        The samples; `.steps` counts the proposals of each, `.evaluations` those of all and the given starts,
+        `.acceptance` is the share taken.
 
     Raises:
         ValueError: NaN, steps below 1, another number, shape or dtype of starts, a module in train mode.
@@ -53,21 +54,23 @@ def metropolis_sample(
     seeds = slot_seeds(propose, log_ratio, n, seed)
 
     def chain_from(x: Tensor, d: Tensor, seeds: Tensor, first: int) -> tuple[Tensor, Tensor]:
-        moved = torch.zeros_like(d, dtype=torch.bool)
+        moves = torch.zeros(len(d), dtype=torch.int64, device=d.device)
         for step in range(first, first + steps):
             proposed, judged = draw(propose, log_ratio, seeds, step, x)
             taken = accepts(judged - d, seeds, step)
-            x, d, moved = chosen(taken, proposed, x), judged.where(taken, d), moved | taken
-        return x, moved
+            x, d, moves = chosen(taken, proposed, x), judged.where(taken, d), moves + taken
+        return x, moves.cpu()
 
     if start is None:
-        samples, _ = chain_from(*draw(propose, log_ratio, seeds, 0), seeds, 1)
-        return Refinement(samples, samples, torch.full((n,), steps + 1), n * (steps + 1))
+        samples, moves = chain_from(*draw(propose, log_ratio, seeds, 0), seeds, 1)
+        rate = float(moves.sum()) / (n * steps)
+        return Refinement(samples, samples, torch.full((n,), steps + 1), n * (steps + 1), rate)
     require_samples(start, n, None, "start is")
-    samples, moved = chain_from(start, log_ratios_of(log_ratio, start), seeds, 0)
-    drawn, stuck = torch.full((n,), steps), (~moved).nonzero().flatten().cpu()
+    samples, moves = chain_from(start, log_ratios_of(log_ratio, start), seeds, 0)
+    drawn, stuck = torch.full((n,), steps), (moves == 0).nonzero().flatten()
     if len(stuck):
         again = draw(propose, log_ratio, seeds[stuck], steps, start)
-        samples[stuck], _ = chain_from(*again, seeds[stuck], steps + 1)
+        samples[stuck], moves[stuck] = chain_from(*again, seeds[stuck], steps + 1)
         drawn[stuck] += steps + 1
-    return Refinement(samples, samples, drawn, n + int(drawn.sum()))
+    rate = float(moves.sum()) / (steps * (n + len(stuck)))
+    return Refinement(samples, samples, drawn, n + int(drawn.sum()), rate)

@@ -9,7 +9,10 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from wasserflow.checks import listed, not_finite
+from wasserflow.flow import FlowDiverged
 from wasserflow.integrators import State
+from wasserflow.integrators.mala import MALAMemory
 from wasserflow.potentials import Potential, Pullback
 
 Generator = Callable[[Tensor], Tensor]
@@ -25,12 +28,14 @@ class Refinement:
         steps: (batch,) steps taken by each sample; where proposals are accepted and rejected, how many it has drawn.
         evaluations: gradient evaluations spent, all samples together. Methods that accept and reject need no gradients:
             theirs are evaluations of the log-ratio, those of rejected proposals, of a start and of a burn-in included.
+        acceptance: share of the proposals that were accepted, all samples together; None where none are rejected.
     """
 
     samples: Shaped[Tensor, "batch *event"]
     particles: Shaped[Tensor, "batch *latent"]
     steps: Int64[Tensor, " batch"]
     evaluations: int
+    acceptance: float | None = None
 
 
 def pulled_back(potential: Potential, generator: Generator | None) -> Potential:
@@ -39,8 +44,20 @@ def pulled_back(potential: Potential, generator: Generator | None) -> Potential:
 
 
 def refinement(state: State, generator: Generator | None) -> Refinement:
-    """Read a method's result off the last state of its flow."""
+    """Read a method's result off the last state of its flow.
+
+    Raises:
+        FlowDiverged: the generator returns NaN or infinite samples of the last particles.
+    """
     with torch.no_grad():
         samples = state.x if generator is None else generator(state.x)
+    if bad := not_finite(samples):
+        raise FlowDiverged(
+            f"the generator returned NaN or infinity for sample {listed(bad)} after step {state.step}; mend it, or "
+            "take a smaller step_size",
+            state,
+        )
     steps = torch.full((len(state.x),), state.step, device=state.x.device)
-    return Refinement(samples, state.x, steps, state.evaluations)
+    moves = state.memory.acceptances if isinstance(state.memory, MALAMemory) else None
+    acceptance = None if moves is None else float(moves.double().mean()) / state.step
+    return Refinement(samples, state.x, steps, state.evaluations, acceptance)

@@ -72,7 +72,7 @@ def rejection_sample(
     above = int((kept > highest).sum())
     if above > max(1, n // 100):
         warnings.warn(f"{above} of {n} samples lie above max d = {highest:.4g}: take a larger burn_in", stacklevel=2)
-    return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()))
+    return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()), n / int(drawn.sum()))
 
 
 def _log_odds(log_p: Values) -> Values:

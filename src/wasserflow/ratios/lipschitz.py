@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wasserflow.checks import require_particles
+from wasserflow.checks import listed, not_finite, require_particles
 from wasserflow.freezing import modules_in, require_eval
 from wasserflow.seeds import Noise, Seed, sample_seeds
 from wasserflow.spaces.space import sum_event
@@ -41,7 +41,7 @@ def lipschitz_constant(
         The estimate, in units of the function per unit of x; it is a lower bound of the true constant.
 
     Raises:
-        ValueError: fewer than 2 points, or all pairs coincide.
+        ValueError: fewer than 2 points, all pairs coincide, or the function is NaN or infinite somewhere.
 
     Source: Tanaka 2019 (arXiv 1910.06832), section 4.
 
@@ -57,6 +57,11 @@ def lipschitz_constant(
     require_eval(modules_in(function))
     with torch.no_grad():
         values = function(x)
+        if bad := not_finite(values):
+            raise ValueError(
+                f"the critic is NaN or infinite on sample {listed(bad)}; give one that is finite there, or mend the "
+                "generator that made the sample"
+            )
         # One stream decides all pairs: that of the first sample.
         noise = Noise(sample_seeds(seed, len(x))[:1].to(x.device))
         first, gap = noise.uniform(x.new_empty(1, 2, trials * pairs, dtype=torch.float64))[0]
