@@ -132,7 +132,7 @@ def _check_finite(before: State, after: State) -> None:
         if bad:
             raise FlowDiverged(
                 f"the {name} of sample {listed(bad)} is NaN or infinite at step {after.step}; "
-                "take a smaller step_size, mend a generator or critic that returns it, or look at .state, the last finite "
-                "state",
+                "take a smaller step_size, mend a generator or critic that returns it, or look at .state, the last "
+                "finite state",
                 before,
             )
