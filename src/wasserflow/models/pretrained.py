@@ -56,6 +56,7 @@ class Card:
         limits: what it is not good for.
         borrowed: parts whose weights are those of a shipped model, so that the file does without them; e.g.
             `{"critic/trunk": "cifar10-robust/model/trunk"}`, which reads: network/part, model/network/part.
+            Without a part, all of the network.
     """
 
     name: str
@@ -103,6 +104,24 @@ class Pretrained:
     def model(self) -> nn.Module:
         """The network of a model that is only one, such as a classifier."""
         return self._network("model")
+
+    def push_to_hub(
+        self, name: str, *, private: bool | None = None, token: str | None = None, message: str | None = None
+    ) -> str:
+        """Write the model, as its networks are now, to the Hugging Face hub; `wf.zoo.load(name)` reads it there.
+
+        Args:
+            name: `owner/name`.
+            private: whether a new repository is private; the account's own setting if None.
+            token: of an account that may write there; the one of `hf auth login` if None.
+            message: of the commit.
+
+        Returns:
+            The address of the commit.
+        """
+        from wasserflow.models import hub
+
+        return hub.push(self, name, private=private, token=token, message=message)
 
     def _network(self, name: str) -> nn.Module:
         if name not in self.networks:
