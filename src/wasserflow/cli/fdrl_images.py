@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +16,7 @@ from wasserflow.cli.train_fdrl import PAIRINGS, PairingName
 from wasserflow.data.images import to_uint8
 from wasserflow.flow import FlowDiverged
 from wasserflow.integrators import State
-from wasserflow.reports import format_table
+from wasserflow.reports import format_table, spread, spread_text
 from wasserflow.seeds import sample_seeds
 from wasserflow.spaces import Box, Gaussian
 
@@ -128,7 +127,7 @@ def summary(
         the mean is least, counted from K.
     """
     reached = sorted(set.intersection(*(set(curve) for curve in curves)))
-    by_steps = {steps: _moments([curve[steps] for curve in curves]) for steps in reached}
+    by_steps = {steps: spread([curve[steps] for curve in curves]) for steps in reached}
     best = min(reached, key=lambda steps: by_steps[steps]["mean"] or 0.0, default=None)
     return {
         "prior": prior,
@@ -150,20 +149,10 @@ def printed(rows: Sequence[Mapping[str, Any]]) -> str:
         published = None if row["published"] is None else f"{row['published']:.2f}"
         offset = row["best_offset"]
         best_at = None if offset is None else f"K {'-' if offset < 0 else '+'} {abs(offset)}"
-        ours = [_cell(row["at_flow_steps"]), _cell(row["best"]), best_at]
+        ours = [spread_text(row["at_flow_steps"], 2), spread_text(row["best"], 2), best_at]
         lines.append([LABELS[row["prior"]], published, row["published_best"], *ours])
     first = format_table(["", "paper, FID of CIFAR-10", "best at", "ours at K", "ours, best", "best at"], lines)
     every = sorted({steps for row in rows for steps in row["by_steps"]})
     header = ["flow steps", *(f"{LABELS[row['prior']]}, K = {row['flow_steps']}" for row in rows)]
-    second = format_table(header, [[str(s), *(_cell(row["by_steps"].get(s)) for row in rows)] for s in every])
+    second = format_table(header, [[str(s), *(spread_text(row["by_steps"].get(s), 2) for row in rows)] for s in every])
     return f"{first}\n\n{second}"
-
-
-def _moments(values: Sequence[float]) -> dict[str, float | None]:
-    return {"mean": statistics.fmean(values), "std": statistics.stdev(values) if len(values) > 1 else None}
-
-
-def _cell(moments: Mapping[str, float | None] | None) -> str | None:
-    if moments is None:
-        return None
-    return f"{moments['mean']:.2f}" + ("" if moments["std"] is None else f" ± {moments['std']:.2f}")

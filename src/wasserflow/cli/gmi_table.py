@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from wasserflow.cli.choices import MethodOptions
 from wasserflow.cli.inference import InferenceOptions
-from wasserflow.reports import format_table
+from wasserflow.reports import format_table, spread, spread_text
 
 Options = InferenceOptions | MethodOptions
 Weights = tuple[float, float, float]
@@ -145,28 +144,19 @@ def summary(row: Row, before: Sequence[float], after: Sequence[float | None]) ->
         "row": row.label,
         "published": row.published,
         "published_change_percent": 100 * (row.published / PAPER_BASE - 1),
-        "before": _moments(before),
-        "after": _moments(known) if whole else None,
-        "change_percent": _moments(changes) if whole else None,
+        "before": spread(before),
+        "after": spread(known) if whole else None,
+        "change_percent": spread(changes) if whole else None,
     }
-
-
-def _moments(values: Sequence[float]) -> dict[str, float | None]:
-    return {"mean": statistics.fmean(values), "std": statistics.stdev(values) if len(values) > 1 else None}
 
 
 def printed(number: int, rows: Sequence[Mapping[str, Any]]) -> str:
     """Lay out a table as text."""
-    lines = [["no refinement", f"{PAPER_BASE:.2f}", None, _cell(rows[0]["before"], 3), None]]
+    lines = [["no refinement", f"{PAPER_BASE:.2f}", None, spread_text(rows[0]["before"], 3), None]]
     for row in rows:
         change = f"{row['published_change_percent']:+.1f} %"
-        ours = (
-            [_cell(row["after"], 3), _cell(row["change_percent"], 1, "+", " %")] if row["after"] else ["diverged", None]
-        )
+        ours = ["diverged", None]
+        if row["after"]:
+            ours = [spread_text(row["after"], 3), spread_text(row["change_percent"], 1, "+", " %")]
         lines.append([row["row"], f"{row['published']:.2f}", change, *ours])
     return format_table([f"table {number}", "paper, FID", "change", "ours, Fréchet distance", "change"], lines)
-
-
-def _cell(moments: Mapping[str, float | None], digits: int, sign: str = "", unit: str = "") -> str:
-    spread = "" if moments["std"] is None else f" ± {moments['std']:.{digits}f}"
-    return f"{moments['mean']:{sign}.{digits}f}{spread}{unit}"

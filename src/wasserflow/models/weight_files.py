@@ -56,13 +56,15 @@ def _lent(network: str, borrowed: Mapping[str, str]) -> dict[str, Tensor]:
     """What a network borrows, by the names it has there."""
     lent = {}
     for mine, theirs in borrowed.items():
-        name, _, prefix = mine.partition("/")
+        name, _, part = mine.partition("/")
         if name != network:
             continue
-        model, other, source = theirs.split("/")
+        model, other, *source = theirs.split("/")
+        # Without a part, all of the network.
+        prefix, start = (f"{part}." if part else ""), "".join(f"{name}." for name in source)
         for key, value in _read(SHIPPED / model / f"{other}.safetensors").items():
-            if key.startswith(f"{source}."):
-                lent[prefix + key.removeprefix(source)] = value
+            if key.startswith(start):
+                lent[prefix + key.removeprefix(start)] = value
     return lent
 
 

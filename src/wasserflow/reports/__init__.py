@@ -9,11 +9,13 @@ from wasserflow.reports.record import RunRecord
 from wasserflow.reports.reliability import save_reliability
 from wasserflow.reports.run_directory import prepare_out_dir
 from wasserflow.reports.scatter import save_scatter_panels, scatter_frame
+from wasserflow.reports.spreads import Spread, spread, spread_text
 from wasserflow.reports.table import before_after_table, format_table
 from wasserflow.reports.velocity_field import save_velocity_fields
 
 __all__ = [
     "RunRecord",
+    "Spread",
     "before_after_table",
     "captioned",
     "format_table",
@@ -28,5 +30,7 @@ __all__ = [
     "scatter_frame",
     "shared_limits",
     "side_by_side",
+    "spread",
+    "spread_text",
     "trajectory_rows",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wasserflow.reports.record import RECORD_NAME
 
-_RESULTS = {".csv", ".gif", ".json", ".npz", ".png"}
+_RESULTS = {".csv", ".gif", ".json", ".npz", ".png", ".txt"}
 
 
 def prepare_out_dir(path: str | Path, overwrite: bool = False) -> Path:

@@ -62,6 +62,14 @@ def test_what_is_borrowed_is_not_in_the_file_and_comes_back(tmp_path: Path, lend
         assert torch.equal(loaded.state_dict()[name], value), name
 
 
+def test_a_whole_network_can_be_borrowed(tmp_path: Path, lender: torch.nn.Module) -> None:
+    card = replace(CARD, name="borrower", borrowed={"critic": "tiny/critic"})
+    save_pretrained(tmp_path / "borrower", card, {"critic": lender})
+    assert not load_file(tmp_path / "borrower" / "critic.safetensors")
+    for name, value in load_pretrained(tmp_path / "borrower").critic.state_dict().items():
+        assert torch.equal(lender.state_dict()[name], value), name
+
+
 def test_what_differs_cannot_be_borrowed(tmp_path: Path, lender: torch.nn.Module) -> None:
     card = replace(CARD, name="borrower", borrowed={"critic/2": "tiny/critic/2"})
     with pytest.raises(ValueError, match=r"2\.weight of critic is to be borrowed"):

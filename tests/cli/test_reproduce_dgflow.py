@@ -1,0 +1,120 @@
+"""`wasserflow reproduce dgflow`: its rows are the flows they name, its arithmetic is right, and it goes on when stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from models import feature_net, image_pair
+from PIL import Image
+
+import wasserflow as wf
+from wasserflow.cli import dgflow_flows, held_out, main
+from wasserflow.data.images import LabelledImages, to_uint8
+from wasserflow.models import zoo
+
+pytestmark = pytest.mark.filterwarnings("ignore:a Fréchet distance:UserWarning")
+
+SECOND = ("cifar10-wgan-gp", "cifar10-sndcgan-hinge", "cifar10-sndcgan", "cifar10-sn-resnet-gan")
+
+
+def noise(data: str, split: str) -> LabelledImages:
+    images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    return LabelledImages(images, torch.zeros(40).long())
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> str:
+    return image_pair(tmp_path / "pair", feature_net(tmp_path / "net"), tmp_path / "none")
+
+
+@pytest.fixture
+def words(tmp_path: Path, pair: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One untrained pair in the place of all four models of table 2, and noise for real images."""
+    monkeypatch.setattr(held_out, "images_of", noise)
+    models = json.dumps(dict.fromkeys(SECOND, pair))
+    common = ["--features", str(tmp_path / "net"), "--progress", "false", "--settings.steps", "6", "--n", "6"]
+    return ["reproduce", "dgflow", "--models", models, *common, "--settings.step_size", "5.0"]
+
+
+def rows_of(out: Path, number: int) -> dict[str, dict]:
+    return {row["row"]: row for row in json.loads((out / "table.json").read_text())["tables"][str(number)]}
+
+
+def test_rows_are_the_flows_they_name(words: list[str], pair: str, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    main([*words, "--only", "[2, 13]", "--methods", "[js]", "--seeds", "2", "--seed", "3", "--out", str(out)])
+    said = capsys.readouterr().out
+    model, judge = zoo.load(pair), held_out.HeldOutDistance(zoo.load(tmp_path / "net"), "cifar10", "test")
+    for number, temperature in ((2, 0.01), (13, 0.0)):
+        after = []
+        for seed in (3, 4):
+            refined = wf.refine(
+                model.critic,
+                model.prior.sample(6, wf.seeds.sample_seeds(seed, 6)),
+                model.generator,
+                divergence=wf.JensenShannon(),
+                integrator=wf.EulerMaruyama(5.0, temperature),
+                steps=6,
+                seed=seed,
+            ).samples
+            after.append(judge(to_uint8(refined)))
+        row = rows_of(out, number)["SN-DCGAN (ns), JS"]
+        assert row["after"]["mean"] == pytest.approx(sum(after) / 2, rel=1e-3)
+        change = row["change_percent"]
+        assert f"{change['mean']:+.1f} ± {change['std']:.1f} %" in said
+    assert "-23.9 %" in said  # 15.90 of 20.90
+    assert "6 samples is biased upwards" in said
+
+
+def test_pictures_are_of_the_flow(words: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main([*words, "--only", "[2]", "--methods", "[kl, dot]", "--seeds", "1", "--out", str(out)])
+    assert "SN-ResNet-GAN, DOT" not in rows_of(out, 2)
+    assert "WGAN-GP, DOT" in rows_of(out, 2)
+    with Image.open(out / "steps-cifar10-sndcgan.png") as picture:
+        picture.verify()
+
+
+def test_an_interrupted_run_goes_on(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    words = [*words, "--only", "[13]", "--methods", "[kl, logd]", "--seeds", "1"]
+    main([*words, "--out", str(whole)])
+    refined, calls = dgflow_flows.Base.refined, []
+
+    def counted(self, *arguments):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(arguments)
+        return refined(self, *arguments)
+
+    monkeypatch.setattr(dgflow_flows.Base, "refined", counted)
+    with pytest.raises(SystemExit):
+        main([*words, "--out", str(out)])
+    assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
+    monkeypatch.setattr(dgflow_flows.Base, "refined", refined)
+    main([*words, "--out", str(out), "--resume", "true"])
+    assert rows_of(out, 13) == rows_of(whole, 13)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--only", "[3]"], r"only is \[3\]; give some of 2, 4, 13, 15"),
+        (["--n", "1"], "n is 1"),
+        (["--models", '{"cifar10-wgan-gp": "nowhere"}'], "no model 'nowhere'"),
+    ],
+)
+def test_refusals(words: list[str], tmp_path: Path, wrong: list[str], message: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main([*words, *wrong, "--out", str(tmp_path / "out")])
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_critic_that_is_missing_is_named(pair: str) -> None:
+    with pytest.raises(ValueError, match="has no uncorrected; it has critic, generator"):
+        dgflow_flows.Base(pair, 4).critic("uncorrected")
