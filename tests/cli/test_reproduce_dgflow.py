@@ -1,4 +1,4 @@
-"""`wasserflow reproduce dgflow`: its rows are the flows they name, its arithmetic is right, and it goes on when stopped."""
+"""`wasserflow reproduce dgflow`: rows are the flows they name, the arithmetic is right, and it goes on if stopped."""
 
 from __future__ import annotations
 
