@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentParser
 
-from wasserflow.cli import train, train_corrector, train_fdrl, train_gan
-from wasserflow.training import classifier, clip, corrector, critic, fit_fdrl, image_gan, vq, wgan_gp
+from wasserflow.cli import train, train_corrector, train_fdrl, train_gan, train_vae
+from wasserflow.training import classifier, clip, corrector, critic, fit_fdrl, image_gan, vae, vq, wgan_gp
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from wasserflow.training import classifier, clip, corrector, critic, fit_fdrl, i
         (train_gan.train_sndcgan, image_gan.train_image_gan),
         (train_gan.train_mlp_gan, image_gan.train_image_gan),
         (train.train_vq, vq.train_vq),
+        (train_vae.train_vae, vae.train_vae),
         (train_gan.train_wgan_gp, wgan_gp.train_wgan_gp),
         (train_fdrl.train_fdrl, fit_fdrl.train_fdrl),
     ],
