@@ -29,13 +29,19 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         from wasserflow.cli.train import train_classifier, train_clip, train_vq
         from wasserflow.cli.train_corrector import train_corrector
         from wasserflow.cli.train_fdrl import train_fdrl
-        from wasserflow.cli.train_gan import train_critic, train_mlp_gan, train_sndcgan, train_wgan_gp
+        from wasserflow.cli.train_feature_gan import train_mmd_gan, train_ocf_gan
+        from wasserflow.cli.train_gan import train_critic, train_mlp_gan, train_sndcgan
+        from wasserflow.cli.train_text import train_text_gan
         from wasserflow.cli.train_vae import train_vae
+        from wasserflow.cli.train_wgan_gp import train_wgan_gp
 
         train |= {
             "wgan-gp": train_wgan_gp,
             "sndcgan": train_sndcgan,
             "mlp-gan": train_mlp_gan,
+            "mmd-gan": train_mmd_gan,
+            "ocf-gan": train_ocf_gan,
+            "text-gan": train_text_gan,
             "vae": train_vae,
             "critic": train_critic,
             "corrector": train_corrector,
@@ -47,6 +53,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
     reproduce: dict[str, Any] = {"_help": "Print a paper's table beside ours."}
     if "reproduce" in words:
         from wasserflow.cli.reproduce import reproduce_25gaussians
+        from wasserflow.cli.reproduce_dgflow import reproduce_dgflow
         from wasserflow.cli.reproduce_fdrl import reproduce_fdrl_toy
         from wasserflow.cli.reproduce_fdrl_images import reproduce_fdrl_images
         from wasserflow.cli.reproduce_gmi import reproduce_gmi
@@ -55,6 +62,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
 
         reproduce |= {
             "25gaussians": reproduce_25gaussians,
+            "dgflow": reproduce_dgflow,
             "gmi": reproduce_gmi,
             "fdrl-toy": reproduce_fdrl_toy,
             "fdrl-images": reproduce_fdrl_images,
