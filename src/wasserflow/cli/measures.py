@@ -1,4 +1,4 @@
-"""Measure stored samples: points against a toy distribution, images against a reference set."""
+"""Measure stored samples: points against a toy distribution, images against a reference set, strings against text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wasserflow.cli.texts import TextMeasure, is_text
+from wasserflow.data.text import Alphabet
 from wasserflow.data.toy import Gaussians25, SwissRoll
 from wasserflow.models import zoo
 
@@ -134,7 +136,9 @@ class ClassifierFeatures(torch.nn.Module):
         return self.classifier.features(images)
 
 
-def measure_for(reference: str, features: str | None, seed: int = 0, quick: bool = False) -> Measure:
+def measure_for(
+    reference: str, features: str | None, seed: int = 0, quick: bool = False, alphabet: str = ""
+) -> Measure:
     """Choose the measure of a data set.
 
     Raises:
@@ -142,6 +146,8 @@ def measure_for(reference: str, features: str | None, seed: int = 0, quick: bool
     """
     if reference in POINTS:
         return PointMeasure(reference, seed)
+    if is_text(reference):
+        return TextMeasure(reference, Alphabet(alphabet) if alphabet else None, needed=not quick)
     if features is None:
         raise ValueError(f"images of {reference} are measured in the features of a net; give --features")
     return ImageMeasure(reference, features, seed, quick)
@@ -168,8 +174,8 @@ def reference_images(reference: str) -> Tensor:
     if path.suffix == ".npz":
         return torch.from_numpy(read_samples(path)["samples"]).permute(0, 3, 1, 2)
     raise ValueError(
-        f"no reference {reference!r}; give {', '.join([*POINTS, 'cifar10', 'mnist'])}, a folder of images, or a "
-        ".parquet or .npz file"
+        f"no reference {reference!r}; give {', '.join([*POINTS, 'cifar10', 'mnist', 'billion-words'])}, a folder of "
+        "images, or a .parquet or .npz file"
     )
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a refinement: before, after, and the way between."""
+"""The pictures of a refinement, before, after, and the way between; of strings a table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from wasserflow.cli.texts import save_strings
 from wasserflow.integrators import State
 from wasserflow.reports import image_grid, save_animation, side_by_side
 
@@ -43,11 +44,11 @@ class Trajectory:
 def save_pictures(
     out: Path, before: np.ndarray, after: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None
 ) -> list[Path]:
-    """Write `before.png`, `after.png` and `trajectory.gif`.
+    """Write `before.png`, `after.png` and `trajectory.gif`; of strings `before_after.txt`.
 
     Args:
         out: the run directory.
-        before: stored samples: uint8 images NHWC, or points (n, 2).
+        before: stored samples: uint8 images NHWC, points (n, 2), or strings (n,).
         after: the same after the flow.
         trajectory: the first samples at the steps of the flow, as the generator gives them.
         data: real points to draw behind points.
@@ -56,6 +57,8 @@ def save_pictures(
         The files.
     """
     draw: Callable[[Tensor, str], Image.Image]
+    if before.dtype.kind == "U":
+        return [save_strings(out, before, after)]
     if before.ndim == 4:
         draw = _draw_image_grid
         first, last = (torch.from_numpy(part[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) for part in (before, after))

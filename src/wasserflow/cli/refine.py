@@ -24,7 +24,9 @@ from wasserflow.cli.measures import POINTS, Measure, measure_for
 from wasserflow.cli.pictures import Trajectory, save_pictures
 from wasserflow.cli.processes import Processes
 from wasserflow.cli.refinement_job import Job
-from wasserflow.cli.streaming import equal_groups, gather, leave_part
+from wasserflow.cli.streaming import equal_groups, gather, leave_part, stored
+from wasserflow.cli.texts import is_text, storing
+from wasserflow.data.text import Alphabet
 from wasserflow.models import prepare, zoo
 from wasserflow.models.pretrained import Card, Pretrained
 from wasserflow.reports import RunRecord, before_after_table, prepare_out_dir
@@ -60,7 +62,8 @@ def refine(
 ) -> None:
     """Refine samples of a model and compare them before and after.
 
-    Leaves before.png, after.png, trajectory.gif, samples.npz (arrays `before` and `after`) and run.json in --out.
+    Leaves before.png, after.png, trajectory.gif (of text: before_after.txt), samples.npz (arrays `before` and
+    `after`) and run.json in --out.
 
     Args:
         model: A shipped model (see `wasserflow zoo`), or a folder that `wasserflow train` wrote.
@@ -113,7 +116,7 @@ def refine(
     processes = Processes(devices, num_nodes)
     first = processes.rank == 0
     if first:
-        measure = measure_for(card.data, features, seed, quick=True)
+        measure = measure_for(card.data, features, seed, quick=True, alphabet=card.alphabet)
         prepare_out_dir(out, overwrite)
     processes.launch()
     fast = prepare(pretrained.generator, judge, precision=None if precision == "float32" else torch.bfloat16)
@@ -196,7 +199,8 @@ def _job(
         features = kernel_features(pretrained, device)
         real = None if attracting is None else seen_by(features, attracting, bool(options.mollifier), device, progress)
         runner = options.runner(generator, critic, pretrained.prior, features, real)
-    return Job(generator, pretrained.prior, runner, options.space == "latent", device)
+    store = storing(Alphabet(pretrained.card.alphabet)) if is_text(pretrained.card.data) else stored
+    return Job(generator, pretrained.prior, runner, options.space == "latent", device, store)
 
 
 def _report(

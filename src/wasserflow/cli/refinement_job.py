@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
@@ -27,6 +28,7 @@ class Job:
         runner: `runner(particles, seed=..., watch=...)`.
         latent: whether the runner moves latents (else samples).
         device: where the networks are.
+        store: makes of samples what is stored.
     """
 
     generator: nn.Module
@@ -34,6 +36,7 @@ class Job:
     runner: Runner
     latent: bool
     device: torch.device
+    store: Callable[[Tensor], np.ndarray] = stored
 
     def batches(
         self, groups: Sequence[Int64[Tensor, " _"]], watch: Callable[[State], None] | None = None
@@ -45,5 +48,5 @@ class Job:
                 samples = self.generator(latents)
             result = self.runner(latents if self.latent else samples, seed=chunk, watch=watch)
             watch = None
-            before, after = stored(samples), stored(result.samples)
+            before, after = self.store(samples), self.store(result.samples)
             yield Batch({"before": before, "after": after, "steps": result.steps.cpu().numpy()}, result.evaluations)

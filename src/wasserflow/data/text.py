@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from wasserflow.data.folder import data_folder
+from wasserflow.data.images import Split
 
 PADDING = "`"
 LENGTH = 32
@@ -74,11 +75,48 @@ class Alphabet:
         return ["".join(self.characters[i] for i in row) for row in numbers.tolist()]
 
 
-def billion_words(split: Literal["train", "test"] = "train", folder: Path | None = None) -> list[str]:
-    """Read the lines of the Billion Words sample.
+def passages(lines: Sequence[str], length: int = LENGTH, overlapping: bool = False) -> list[str]:
+    """Cut lines into strings of one length, each from the beginning of a word.
 
     Args:
-        split: `train`, or the held-out `test`.
+        lines: text; a line that is too short is filled up with `PADDING`, what a longer one leaves over is dropped.
+        length: characters in a string.
+        overlapping: begin one at every word, which gives as much to learn from as there is; else where the one before
+            has ended, so that no character counts twice.
+
+    Raises:
+        ValueError: a length below 1, or no lines.
+
+    Example:
+        >>> from wasserflow.data.text import passages
+        >>> passages(["one two three", "four"], length=6)
+        ['one tw', 'four``']
+        >>> passages(["one two three"], length=6, overlapping=True)
+        ['one tw', 'two th']
+    """
+    if length < 1:
+        raise ValueError(f"length is {length}; give at least 1 character")
+    if not lines:
+        raise ValueError("there are no lines to cut; give at least one")
+    cut = []
+    for line in lines:
+        if len(line) < length:
+            cut.append(line.ljust(length, PADDING))
+        free = 0
+        for start in (0, *(match.end() for match in re.finditer(" ", line))):
+            if free <= start <= len(line) - length:
+                cut.append(line[start : start + length])
+                free = start + (1 if overlapping else length)
+    return cut
+
+
+def billion_words(split: Split = "train", folder: Path | None = None) -> list[str]:
+    """Read the lines of the Billion Words sample.
+
+    The last tenth of `train.txt` is `validation`, so that choices are never made on `test`.
+
+    Args:
+        split: `train`, `validation` or the held-out `test`.
         folder: where `train.txt` and `test.txt` are; the environment variable WASSERFLOW_DATA names the folder above
             it if None.
 
@@ -90,7 +128,9 @@ def billion_words(split: Literal["train", "test"] = "train", folder: Path | None
 
     Source: Chelba et al. 2013 (arXiv 1312.3005).
     """
-    path = (folder or data_folder() / "billion_words") / f"{split}.txt"
+    path = (folder or data_folder() / "billion_words") / f"{'test' if split == 'test' else 'train'}.txt"
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}; put the data there, or name its folder in WASSERFLOW_DATA")
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    held_out = len(lines) // 10
+    return {"train": lines[: len(lines) - held_out], "validation": lines[len(lines) - held_out :], "test": lines}[split]

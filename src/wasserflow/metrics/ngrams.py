@@ -36,12 +36,7 @@ def ngram_divergence(generated: Sequence[str], real: Sequence[str], n: int = 4) 
     """
     if n < 1:
         raise ValueError(f"n is {n}; count at least 1 character in a row")
-    counts = [
-        Counter(line[i : i + n] for line in lines for i in range(len(line) - n + 1)) for lines in (generated, real)
-    ]
-    for name, counted, lines in zip(("generated", "real"), counts, (generated, real), strict=True):
-        if not counted:
-            raise ValueError(f"{name} holds no {n} characters in a row ({len(lines)} strings); give longer strings")
+    counts = _counted(generated, n, "generated"), _counted(real, n, "real")
     every = list(counts[0] | counts[1])
     p, q = (np.array([counted[gram] for gram in every]) / counted.total() for counted in counts)
     m = (p + q) / 2

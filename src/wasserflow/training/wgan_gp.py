@@ -146,6 +146,8 @@ class WGANGP(lightning.LightningModule):
         self.manual_backward(self.penalty * penalty - distance)
         # Stepped without Lightning's wrapper, which counts: the global step is to count iterations.
         optimizer.optimizer.step()
+        # Autocast keeps its copies of the weights until the whole training step ends.
+        torch.clear_autocast_cache()
         return distance.detach(), penalty.detach()
 
     def _update_generator(self, n: int, stream: torch.Generator) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from wasserflow.data.text import PADDING, Alphabet, billion_words
+from wasserflow.data.text import PADDING, Alphabet, billion_words, passages
 from wasserflow.metrics import ngram_divergence
 
 
@@ -64,3 +64,32 @@ def test_the_divergence_is_symmetric_and_padding_counts() -> None:
 def test_what_cannot_be_counted_is_refused(lines: list[str], n: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         ngram_divergence(lines, ["abcd"], n)
+
+
+def test_characters_of_the_alphabet_survive_a_round_trip() -> None:
+    alphabet = Alphabet.of(["the quick brown fox ` ?", "jumps"], most=40)
+    assert set(alphabet.characters) == set("the quick brown fox ` ?jumps")
+    lines = ["the quick", "brown fox", "?`?`?`?`?"]
+    assert alphabet.decode(alphabet.encode(lines, length=9)) == lines
+    assert alphabet.decode(alphabet.one_hot(lines, length=9)) == lines
+
+
+def test_passages_begin_with_words_and_count_no_character_twice() -> None:
+    line = "ab cde fg hijk lm"
+    assert passages([line], 5) == ["ab cd", "fg hi"]  # "lm" is too short to begin at, "hijk" is begun
+    assert passages([line], 5, overlapping=True) == ["ab cd", "cde f", "fg hi", "hijk "]
+    assert passages(["ab", "abcde"], 5) == ["ab" + 3 * PADDING, "abcde"]
+    with pytest.raises(ValueError, match="no lines"):
+        passages([])
+    with pytest.raises(ValueError, match="length is 0"):
+        passages(["ab"], 0)
+
+
+def test_choices_and_learning_have_lines_of_their_own(tmp_path: Path) -> None:
+    lines = [f"line {i}" for i in range(25)]
+    (tmp_path / "train.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "test.txt").write_text("held out", encoding="utf-8")
+    train, validation = billion_words("train", tmp_path), billion_words("validation", tmp_path)
+    assert train + validation == lines
+    assert len(validation) == 2
+    assert billion_words("test", tmp_path) == ["held out"]
