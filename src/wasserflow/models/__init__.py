@@ -5,8 +5,10 @@ from wasserflow.models.char_gan import CharacterCritic, CharacterGenerator
 from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.conditional import BoundLabel, bind_label
 from wasserflow.models.conv_encoder import ConvEncoder
+from wasserflow.models.glow import Glow
 from wasserflow.models.image_mlp import image_mlp_critic, image_mlp_generator
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
+from wasserflow.models.one_step import OneStepGenerator
 from wasserflow.models.prepare import prepare
 from wasserflow.models.ratio_cnn import RatioCNN
 from wasserflow.models.ratio_resnet import RatioResNet
@@ -23,6 +25,8 @@ __all__ = [
     "CharacterGenerator",
     "ClipEncoder",
     "ConvEncoder",
+    "Glow",
+    "OneStepGenerator",
     "RatioCNN",
     "RatioResNet",
     "ResNetCritic",
