@@ -14,7 +14,7 @@ from models import toy_pair
 
 import wasserflow as wf
 from wasserflow.cli import main, reproduce, table_1
-from wasserflow.cli import train_gan as train_commands
+from wasserflow.cli import train_wgan_gp as train_commands
 from wasserflow.data.toy import Gaussians25
 from wasserflow.metrics.toy import high_quality_fraction, wasserstein2
 

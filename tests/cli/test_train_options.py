@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentParser
 
-from wasserflow.cli import train, train_corrector, train_fdrl, train_gan, train_vae
-from wasserflow.training import classifier, clip, corrector, critic, fit_fdrl, image_gan, vae, vq, wgan_gp
+from wasserflow.cli import train, train_corrector, train_fdrl, train_feature_gan, train_gan, train_vae, train_wgan_gp
+from wasserflow.training import classifier, clip, corrector, critic, feature_gan, fit_fdrl, image_gan, vae, vq, wgan_gp
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,10 @@ from wasserflow.training import classifier, clip, corrector, critic, fit_fdrl, i
         (train_gan.train_mlp_gan, image_gan.train_image_gan),
         (train.train_vq, vq.train_vq),
         (train_vae.train_vae, vae.train_vae),
-        (train_gan.train_wgan_gp, wgan_gp.train_wgan_gp),
+        (train_wgan_gp.train_wgan_gp, wgan_gp.train_wgan_gp),
+        (train_wgan_gp.train_wgan_gp, image_gan.train_image_gan),
+        (train_feature_gan.train_mmd_gan, feature_gan.train_feature_gan),
+        (train_feature_gan.train_ocf_gan, feature_gan.train_feature_gan),
         (train_fdrl.train_fdrl, fit_fdrl.train_fdrl),
     ],
 )

@@ -106,7 +106,7 @@ def _load(model: str) -> Pretrained:
 def _trained(folder: Path, progress: bool) -> str:
     """Train a pair, or go on with its training; give the folder to load it from."""
     # It brings Lightning with it, which takes seconds to import.
-    from wasserflow.cli.train_gan import train_wgan_gp
+    from wasserflow.cli.train_wgan_gp import train_wgan_gp
 
     if not (folder / "model").is_dir():
         resume = (folder / "last.ckpt").is_file()

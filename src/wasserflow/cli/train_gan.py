@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from wasserflow.cli.measures import POINTS
 from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Recipe
@@ -18,40 +17,8 @@ from wasserflow.spaces import Normal
 from wasserflow.training.adversarial_losses import HINGE, NON_SATURATING
 from wasserflow.training.critic import refit_critic
 from wasserflow.training.image_gan import train_image_gan
-from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
 
-ToyName = Literal["25gaussians", "swissroll"]
 LossName = Literal["non-saturating", "hinge"]
-
-# Ansari et al. (2021), appendix D.1.
-_PUBLISHED_2D = {"space": "data", "divergence": "kl", "step_size": 0.01, "temperature": 0.01, "steps": 100}
-
-
-def train_wgan_gp(
-    out: Path, data: ToyName = "25gaussians", width: int = 512, layers: int = 3, seed: int = 0, **settings: Any
-) -> None:
-    """Train a WGAN-GP of multilayer perceptrons on a 2-D distribution.
-
-    Args:
-        out: A new folder for the checkpoints and the log; the model is left in its `model`.
-        data: The distribution.
-        width: Units of a hidden layer.
-        layers: Hidden layers.
-        seed: Seeds the training set, the weights, the minibatches and the latents.
-        settings: Of the trainer.
-    """
-    gan = fit_wgan_gp(POINTS[data], out, width=width, layers=layers, seed=seed, **settings)
-    sizes = {"width": width, "layers": layers}
-    save_trained(
-        out,
-        summary=f"WGAN-GP of multilayer perceptrons on {data}",
-        data=data,
-        training=told(settings, seed=seed),
-        networks={"generator": Recipe("mlp_generator", sizes), "critic": Recipe("mlp_critic", sizes)},
-        trained={"generator": gan.generator, "critic": gan.critic},
-        prior=Recipe("Normal", {"shape": 2}),
-        refine={**_PUBLISHED_2D, "batch_size": 5_000},
-    )
 
 
 def train_sndcgan(
@@ -181,7 +148,11 @@ def train_critic(
     train, held_out = images_of(data, "train").images, images_of(data, "validation").images
     critic, recipe = pair.critic, pair.card.networks["critic"]
     if critic_channels is not None:
-        sizes = {"channels": critic_channels, "image_size": train.shape[-1], "image_channels": train.shape[1]}
+        sizes: dict[str, Any] = {
+            "channels": critic_channels,
+            "image_size": train.shape[-1],
+            "image_channels": train.shape[1],
+        }
         critic, recipe = SNDCGANCritic(**sizes), Recipe("SNDCGANCritic", sizes)
     if backbone is not None:
         critic = ResNetCritic.on(_classifier(backbone))

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+_LEAK = 0.1
+
 
 class SNDCGANGenerator(nn.Module):
     """Turns latents into images: linear, three stride-2 up-convolutions with batch norm, a convolution and tanh.
@@ -66,6 +68,7 @@ class SNDCGANCritic(nn.Module):
         channels: channels at the coarsest resolution, a multiple of 8. The paper has 512.
         image_size: height and width of an image in pixels, a multiple of 8.
         image_channels: 3 for colour, 1 for grey.
+        normalise: whether weights are spectrally normalised; a critic with gradient penalty has its slope from there.
 
     Raises:
         ValueError: channels or image_size is not a multiple of 8.
@@ -80,7 +83,9 @@ class SNDCGANCritic(nn.Module):
         (torch.Size([2]), torch.Size([2, 256]))
     """
 
-    def __init__(self, channels: int = 512, *, image_size: int = 32, image_channels: int = 3) -> None:
+    def __init__(
+        self, channels: int = 512, *, image_size: int = 32, image_channels: int = 3, normalise: bool = True
+    ) -> None:
         super().__init__()
         _check_multiple_of_8(channels=channels, image_size=image_size)
         self.channels = channels
@@ -89,12 +94,13 @@ class SNDCGANCritic(nn.Module):
         layers: list[nn.Module] = []
         for index, fan_out in enumerate([c8, c8, c4, c4, c2, c2, channels]):
             halves = index % 2 == 1
-            layers += [nn.Conv2d(fan_in, fan_out, 4 if halves else 3, 2 if halves else 1, 1), nn.LeakyReLU(0.1)]
+            layers += [nn.Conv2d(fan_in, fan_out, 4 if halves else 3, 2 if halves else 1, 1), nn.LeakyReLU(_LEAK)]
             fan_in = fan_out
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(channels * (image_size // 8) ** 2, 1)
-        self.apply(_initialise)
-        self.apply(_normalise)
+        # Of weights of std 0.02 only the direction matters when they are normalised; else they would swallow a signal.
+        for initialise in (_initialise, _normalise) if normalise else (_keep_size,):
+            self.apply(initialise)
 
     def features(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
         """Return the flattened activations before the linear layer, 16 x channels of them for 32 x 32 images."""
@@ -125,3 +131,11 @@ def _initialise(module: nn.Module) -> None:
 def _normalise(module: nn.Module) -> None:
     if isinstance(module, (nn.Linear, nn.Conv2d)):
         spectral_norm(module)
+
+
+def _keep_size(module: nn.Module) -> None:
+    """He's weights, through which activations keep their size."""
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.kaiming_normal_(module.weight, a=_LEAK)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

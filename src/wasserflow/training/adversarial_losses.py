@@ -77,5 +77,20 @@ def hinge_generator(fake: FakeLogits) -> Loss:
     return -fake.mean()
 
 
+def wasserstein_critic(real: RealLogits, fake: FakeLogits) -> Loss:
+    """Return mean(fake) - mean(real), minus the distance that a critic of slope one measures.
+
+    Args:
+        real: scores of real samples.
+        fake: scores of generated samples.
+
+    Source:
+        Arjovsky et al., Wasserstein generative adversarial networks, ICML 2017, eq. 3.
+    """
+    return fake.mean() - real.mean()
+
+
 NON_SATURATING = AdversarialLoss(logistic_critic, non_saturating_generator)
 HINGE = AdversarialLoss(hinge_critic, hinge_generator)
+# The generator lowers -mean(fake) here too.
+WASSERSTEIN = AdversarialLoss(wasserstein_critic, hinge_generator)

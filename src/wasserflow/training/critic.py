@@ -18,11 +18,11 @@ from wasserflow.data.images import to_float
 from wasserflow.freezing import copied
 from wasserflow.reports import save_reliability
 from wasserflow.spaces import PriorSpace
-from wasserflow.training.adversarial import slope_penalty
 from wasserflow.training.adversarial_losses import logistic_critic
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import IterationData, step_stream
+from wasserflow.training.penalties import slope_penalty
 from wasserflow.training.reliability import logits_of, reliability_curve
 from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.spectral import settle_spectral_norms

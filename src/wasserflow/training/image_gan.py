@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import UInt8
@@ -14,6 +15,7 @@ from wasserflow.freezing import evaluating
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial import ImageGAN
 from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLoss
+from wasserflow.training.adversarial_pair import AdversarialPair
 from wasserflow.training.batches import IterationData
 from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.snapshots import SampleGrid
@@ -35,6 +37,8 @@ def train_image_gan(
     flips: bool = True,
     noise_std: float = 0.0,
     r1: float = 0.0,
+    critic_steps: int = 1,
+    penalty: float = 0.0,
     precision: str = "32-true",
     accelerator: str = "auto",
     checkpoint_every: int = 1000,
@@ -54,7 +58,7 @@ def train_image_gan(
         prior: the space which latents are drawn from.
         images: the training set.
         out: a folder which does not exist yet, unless `resume` is given.
-        loss: what generator and critic minimise, `NON_SATURATING` or `HINGE`.
+        loss: what generator and critic minimise, `NON_SATURATING`, `HINGE` or `WASSERSTEIN`.
         iterations: updates of the generator in the whole run.
         batch_size: images in a batch.
         lr: learning rate of both Adam optimisers.
@@ -63,6 +67,8 @@ def train_image_gan(
         flips: mirror half of the real images; digits, say, must not be.
         noise_std: noise on what the critic sees; see `ImageGAN`.
         r1: weight of the penalty on the critic's slope; see `ImageGAN`.
+        critic_steps: critic updates for each update of the generator.
+        penalty: weight of the gradient penalty between real and generated images; 0 for none.
         precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
         accelerator: where to train, in Lightning's words.
         checkpoint_every: iterations between two writings of `last.ckpt`.
@@ -80,13 +86,6 @@ def train_image_gan(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    check_run_folder(out, resume)
-    with torch.no_grad(), evaluating(generator):
-        made = generator(prior.sample(1))
-    if made.shape[1:] != images.shape[1:]:
-        raise ValueError(
-            f"the generator makes images of {tuple(made.shape[1:])}, and these are {tuple(images.shape[1:])}"
-        )
     gan = ImageGAN(
         generator,
         critic,
@@ -98,17 +97,20 @@ def train_image_gan(
         flips=flips,
         noise_std=noise_std,
         r1=r1,
+        critic_steps=critic_steps,
+        penalty=penalty,
         seed=seed,
     )
-    data = IterationData(images, batch_size=batch_size, iterations=iterations, seed=seed)
-    fit_run(
+    fit_pair(
         gan,
-        data,
+        images,
         out,
-        checkpoint_every=checkpoint_every,
-        callbacks=_callbacks(gan, out, snapshot_every),
+        iterations=iterations,
+        batch_size=batch_size,
         precision=precision,
         accelerator=accelerator,
+        checkpoint_every=checkpoint_every,
+        snapshot_every=snapshot_every,
         resume=resume,
         tensorboard=tensorboard,
         progress=progress,
@@ -116,10 +118,52 @@ def train_image_gan(
     return gan
 
 
-def _callbacks(gan: ImageGAN, out: Path, snapshot_every: int) -> list[Callback]:
+def fit_pair(
+    pair: AdversarialPair,
+    images: UInt8[Tensor, "n channels height width"],
+    out: Path,
+    *,
+    iterations: int,
+    batch_size: int,
+    checkpoint_every: int,
+    snapshot_every: int,
+    resume: bool,
+    **settings: Any,
+) -> None:
+    """Train a pair in place and leave checkpoints, sample grids and a log in a folder; see `train_image_gan`.
+
+    Args:
+        pair: the generator and its critic.
+        images: the training set.
+        out: a folder which does not exist yet, unless `resume` is given.
+        iterations: updates of the generator in the whole run.
+        batch_size: images in a minibatch.
+        checkpoint_every: iterations between two writings of `last.ckpt`.
+        snapshot_every: iterations between two checkpoints that are kept and between two sample grids.
+        resume: continue from `out/last.ckpt`.
+        settings: of `fit_run`.
+
+    Raises:
+        ValueError: the generator's images have another shape than those of the training set.
+        FileExistsError: `out` exists and `resume` is False.
+        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+    """
+    check_run_folder(out, resume)
+    with torch.no_grad(), evaluating(pair.generator):
+        made = pair.generator(pair.prior.sample(1))
+    if made.shape[1:] != images.shape[1:]:
+        raise ValueError(
+            f"the generator makes images of {tuple(made.shape[1:])}, and these are {tuple(images.shape[1:])}"
+        )
+    data = IterationData(images, batch_size=pair.critic_steps * batch_size, iterations=iterations, seed=pair.seed)
+    callbacks = _callbacks(pair, out, snapshot_every)
+    fit_run(pair, data, out, checkpoint_every=checkpoint_every, callbacks=callbacks, resume=resume, **settings)
+
+
+def _callbacks(pair: AdversarialPair, out: Path, snapshot_every: int) -> list[Callback]:
     snapshots = ModelCheckpoint(
         out, "iteration-{step}", every_n_train_steps=snapshot_every, save_top_k=-1, auto_insert_metric_name=False
     )
     throughput = ThroughputMonitor(batch_size_fn=lambda batch: len(batch[0]), window_size=20)
-    grid = SampleGrid(out / "samples", snapshot_every, gan.prior, partial(gan.averaged_generator, batches=20))
+    grid = SampleGrid(out / "samples", snapshot_every, pair.prior, partial(pair.averaged_generator, batches=20))
     return [snapshots, grid, throughput]

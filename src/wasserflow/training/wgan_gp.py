@@ -2,60 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from wasserflow.data.toy import Gaussians25, SwissRoll
 from wasserflow.models.mlp import mlp_critic, mlp_generator
 from wasserflow.spaces import Normal, PriorSpace
-from wasserflow.spaces.space import Particles
 from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.centring import centre
 from wasserflow.training.optimizers import optimizer_at
+from wasserflow.training.penalties import gradient_penalty
 from wasserflow.training.run import check_run_folder, fit_run
-
-
-def gradient_penalty(
-    critic: Callable[[Tensor], Tensor],
-    real: Particles,
-    fake: Particles,
-    generator: torch.Generator,
-) -> Float[Tensor, ""]:
-    """Penalise slopes other than one on the segments between real and fake samples.
-
-    Computes mean((‖∇ critic(e real + (1 - e) fake)‖ - 1)²), one uniform e a sample.
-
-    Args:
-        critic: maps (batch, *event) to (batch,) or (batch, 1).
-        real: (batch, *event) real samples.
-        fake: (batch, *event) generated samples.
-        generator: the random stream for e, on the CPU.
-
-    Returns:
-        The penalty, a scalar which can be differentiated by the critic's parameters.
-
-    Source:
-        Gulrajani et al. (2017), eq. 3.
-
-    Example:
-        >>> import torch
-        >>> from wasserflow.training.wgan_gp import gradient_penalty
-        >>> slope_three = torch.nn.Linear(1, 1)
-        >>> _ = torch.nn.init.constant_(slope_three.weight, 3.0)
-        >>> gradient_penalty(slope_three, torch.zeros(4, 1), torch.ones(4, 1), torch.Generator()).item()
-        4.0
-    """
-    weight = torch.rand(len(real), generator=generator).to(real).view(-1, *[1] * (real.ndim - 1))
-    between = torch.lerp(fake, real, weight).requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
 
 class WGANGP(lightning.LightningModule):

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 from wasserflow.data.images import to_float
 from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
 from wasserflow.spaces import Normal
-from wasserflow.training.adversarial import ImageGAN, slope_penalty
+from wasserflow.training.adversarial import ImageGAN
 from wasserflow.training.adversarial_losses import HINGE
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
@@ -44,12 +44,6 @@ def fit(gan: ImageGAN, iterations: int, precision: str = "32-true") -> lightning
 
 def same_weights(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
-
-
-def test_the_penalty_of_a_quadratic_critic() -> None:
-    # critic = ‖x‖² has slope 2 x: the penalty is mean(4 ‖x‖²) / 2.
-    x = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
-    assert slope_penalty(lambda v: v.square().sum(1), x).item() == pytest.approx(2 * (5 + 9) / 2)
 
 
 def plain_gan(gan: ImageGAN, batches: list[Tensor]) -> tuple[nn.Module, nn.Module, nn.Module]:

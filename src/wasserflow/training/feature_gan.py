@@ -1,0 +1,156 @@
+"""Train a generator of images against a critic that gives each image a vector, by the distance of two clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor, nn
+
+from wasserflow.spaces import PriorSpace
+from wasserflow.training.adversarial_pair import AdversarialPair
+from wasserflow.training.image_gan import fit_pair
+
+Distance = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+
+
+class FeatureGAN(AdversarialPair):
+    """A generator which brings the features of its images closer to those of real ones, and a critic that parts them.
+
+    The critic raises distance(critic(real), critic(fake)), and the generator lowers it. Where the distance is a module,
+    its parameters move with the critic's.
+
+    Args:
+        generator: maps latents (batch, *latent) to images on [-1, 1].
+        critic: maps images to features (batch, features).
+        prior: the space which latents are drawn from.
+        distance: (features of real images, features of generated ones, a random stream) -> a scalar.
+        settings: of `AdversarialPair`.
+
+    Source:
+        Li et al., MMD GAN, NeurIPS 2017; Ansari, Scarlett & Soh, CVPR 2020, section 4.
+
+    Example:
+        >>> from wasserflow.models import ConvEncoder, UpconvGenerator
+        >>> from wasserflow.spaces import Normal
+        >>> from wasserflow.training.feature_distances import CharacteristicDistance
+        >>> from wasserflow.training.feature_gan import FeatureGAN
+        >>> critic = ConvEncoder(outputs=4, batch_norm=False)
+        >>> gan = FeatureGAN(UpconvGenerator(latent_dim=8), critic, Normal(8), CharacteristicDistance(4), penalty=10.0)
+        >>> len(gan.configure_optimizers())
+        2
+    """
+
+    def __init__(
+        self, generator: nn.Module, critic: nn.Module, prior: PriorSpace, distance: Distance, **settings: Any
+    ) -> None:
+        super().__init__(generator, critic, prior, **settings)
+        self.distance = distance
+
+    def critic_parameters(self) -> Iterable[nn.Parameter]:
+        """Return the critic's and the distance's."""
+        learnt = self.distance.parameters() if isinstance(self.distance, nn.Module) else ()
+        return [*self.critic.parameters(), *learnt]
+
+    def critic_loss(self, real: Tensor, fake: Tensor, stream: torch.Generator) -> Tensor:
+        """Return minus the distance."""
+        return -self.generator_loss(real, fake, stream)
+
+    def generator_loss(self, real: Tensor, fake: Tensor, stream: torch.Generator) -> Tensor:
+        """Return the distance."""
+        real_features, fake_features = self.judged(torch.cat([real, fake])).chunk(2)
+        return self.distance(real_features, fake_features, stream)
+
+
+def train_feature_gan(
+    generator: nn.Module,
+    critic: nn.Module,
+    prior: PriorSpace,
+    images: UInt8[Tensor, "n channels height width"],
+    out: Path,
+    distance: Distance,
+    *,
+    iterations: int = 20_000,
+    batch_size: int = 64,
+    critic_steps: int = 5,
+    penalty: float = 10.0,
+    lr: float = 1e-4,
+    betas: tuple[float, float] = (0.5, 0.9),
+    decay: float = 0.999,
+    flips: bool = True,
+    precision: str = "32-true",
+    accelerator: str = "auto",
+    checkpoint_every: int = 1000,
+    snapshot_every: int = 5000,
+    seed: int = 0,
+    resume: bool = False,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> FeatureGAN:
+    """Train a generator by a distance of features and leave checkpoints, sample grids and a log in a folder.
+
+    Leaves in `out`: `last.ckpt` (to resume from), `iteration-<n>.ckpt` at every snapshot, `samples/` and `log/`.
+
+    Args:
+        generator: maps latents (batch, *latent) to images on [-1, 1]; trained in place.
+        critic: maps images to features, without batch norm; trained in place.
+        prior: the space which latents are drawn from.
+        images: the training set.
+        out: a folder which does not exist yet, unless `resume` is given.
+        distance: what parts the two clouds of features; see `FeatureGAN`.
+        iterations: updates of the generator in the whole run.
+        batch_size: images in a minibatch.
+        critic_steps: critic updates for each update of the generator.
+        penalty: weight of the gradient penalty between real and generated images.
+        lr: learning rate of both Adam optimisers.
+        betas: decay rates of both Adam optimisers.
+        decay: decay of the generator's moving average.
+        flips: mirror half of the real images; digits, say, must not be.
+        precision: of the networks, in Lightning's words; the penalty is computed in full precision.
+        accelerator: where to train, in Lightning's words.
+        checkpoint_every: iterations between two writings of `last.ckpt`.
+        snapshot_every: iterations between two checkpoints that are kept and between two sample grids.
+        seed: seeds batches, latents, flips, penalty points and what the distance draws.
+        resume: continue from `out/last.ckpt`.
+        tensorboard: also write TensorBoard events.
+        progress: show a progress bar.
+
+    Returns:
+        The trained pair and the generator's average.
+
+    Raises:
+        ValueError: the generator's images have another shape than those of the training set.
+        FileExistsError: `out` exists and `resume` is False.
+        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+    """
+    gan = FeatureGAN(
+        generator,
+        critic,
+        prior,
+        distance,
+        critic_steps=critic_steps,
+        penalty=penalty,
+        lr=lr,
+        betas=betas,
+        decay=decay,
+        flips=flips,
+        seed=seed,
+    )
+    fit_pair(
+        gan,
+        images,
+        out,
+        iterations=iterations,
+        batch_size=batch_size,
+        precision=precision,
+        accelerator=accelerator,
+        checkpoint_every=checkpoint_every,
+        snapshot_every=snapshot_every,
+        resume=resume,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
+    return gan
