@@ -9,7 +9,7 @@ install: $(VENV)/.stamp
 
 $(VENV)/.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,tensorboard,clip,diffusers]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,tensorboard,clip,diffusers,glow]'
 	touch $@
 
 demo: install
