@@ -58,6 +58,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         from wasserflow.cli.reproduce_fdrl_images import reproduce_fdrl_images
         from wasserflow.cli.reproduce_gmi import reproduce_gmi
         from wasserflow.cli.reproduce_text import reproduce_text_guidance
+        from wasserflow.cli.reproduce_text_gan import reproduce_text
         from wasserflow.cli.reproduce_vq import reproduce_vq
 
         reproduce |= {
@@ -66,6 +67,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "gmi": reproduce_gmi,
             "fdrl-toy": reproduce_fdrl_toy,
             "fdrl-images": reproduce_fdrl_images,
+            "text": reproduce_text,
             "text-guidance": reproduce_text_guidance,
             "vq": reproduce_vq,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,9 @@ def test_text_that_cannot_be_learnt_from_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there are 3 strings to learn from, and one iteration takes .* = 8"):
         train_text_gan(STRINGS[:3], HELD_OUT, ALPHABET, out, **SMALL)
     assert not out.exists()
+
+
+def test_the_defaults_are_the_published_settings() -> None:
+    defaults = {name: p.default for name, p in inspect.signature(train_text_gan).parameters.items()}
+    published = {"width": 512, "critic_steps": 10, "penalty": 10.0, "lr": 1e-4, "betas": (0.5, 0.9), "batch_size": 64}
+    assert {name: defaults[name] for name in published} == published
