@@ -30,7 +30,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         from wasserflow.cli.train_corrector import train_corrector
         from wasserflow.cli.train_fdrl import train_fdrl
         from wasserflow.cli.train_feature_gan import train_mmd_gan, train_ocf_gan
-        from wasserflow.cli.train_gan import train_critic, train_mlp_gan, train_sndcgan
+        from wasserflow.cli.train_gan import train_critic, train_mlp_gan, train_sn_resnet_gan, train_sndcgan
         from wasserflow.cli.train_text import train_text_gan
         from wasserflow.cli.train_vae import train_vae
         from wasserflow.cli.train_wgan_gp import train_wgan_gp
@@ -38,6 +38,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         train |= {
             "wgan-gp": train_wgan_gp,
             "sndcgan": train_sndcgan,
+            "sn-resnet-gan": train_sn_resnet_gan,
             "mlp-gan": train_mlp_gan,
             "mmd-gan": train_mmd_gan,
             "ocf-gan": train_ocf_gan,

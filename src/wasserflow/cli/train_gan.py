@@ -54,6 +54,56 @@ def train_sndcgan(
     _train_gan(f"SN-DCGAN, {loss} loss", networks, latent_dim, data, out, loss, flips, seed, **settings)
 
 
+def train_sn_resnet_gan(
+    out: Path,
+    data: ImagesName = "cifar10",
+    loss: LossName = "hinge",
+    channels: int = 256,
+    critic_channels: int = 128,
+    latent_dim: int = 128,
+    betas: tuple[float, float] = (0.0, 0.9),
+    critic_steps: int = 5,
+    flips: bool | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> None:
+    """Train an SN-ResNet-GAN on images: residual networks, the critic's spectrally normalised.
+
+    Args:
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
+        data: The training images, of a size that is a multiple of 8.
+        loss: What generator and critic minimise.
+        channels: The generator's channels.
+        critic_channels: The critic's channels.
+        latent_dim: Length of a latent.
+        betas: Decay rates of both Adam optimisers.
+        critic_steps: Critic updates for each update of the generator.
+        flips: Mirror half of the real images; for cifar10 only, if left out.
+        seed: Seeds the weights, the batches, the latents, mirroring and noise.
+        settings: Of the trainer.
+    """
+    images = images_of(data, "train").images
+    size, image_channels = images.shape[-1], images.shape[1]
+    made = {"channels": channels, "latent_dim": latent_dim, "image_size": size, "image_channels": image_channels}
+    networks = {
+        "generator": Recipe("SNResNetGenerator", made),
+        "critic": Recipe("SNResNetCritic", {"channels": critic_channels, "image_channels": image_channels}),
+    }
+    _train_gan(
+        f"SN-ResNet-GAN, {loss} loss",
+        networks,
+        latent_dim,
+        data,
+        out,
+        loss,
+        flips,
+        seed,
+        betas=betas,
+        critic_steps=critic_steps,
+        **settings,
+    )
+
+
 def train_mlp_gan(
     out: Path,
     data: ImagesName = "mnist",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,8 +38,15 @@ def train_wgan_gp(out: Path, data: ToyName | ImagesName = "25gaussians", seed: i
         else:
             _train_on_points(out, data, seed, **settings)
     except TypeError as error:
-        # The parser knows the options of both.
-        raise ValueError(f"--data {data} has no such option: {error}; leave it out") from error
+        # The parser knows the options of both trainers.
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is None:
+            raise
+        raise _refusal(data, unknown[1], settings) from error
+
+
+def _refusal(data: str, name: str, settings: Mapping[str, Any]) -> ValueError:
+    return ValueError(f"{name} is {settings[name]}, but training on {data} has no such option; leave it out")
 
 
 def _train_on_points(out: Path, data: ToyName, seed: int, width: int = 512, layers: int = 3, **settings: Any) -> None:

@@ -15,6 +15,7 @@ from wasserflow.models.ratio_resnet import RatioResNet
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.small_clip import small_clip
+from wasserflow.models.sn_resnet import SNResNetCritic, SNResNetGenerator
 from wasserflow.models.sndcgan import SNDCGANCritic, SNDCGANGenerator
 from wasserflow.models.upconv import UpconvGenerator
 from wasserflow.models.vq import VQDecoder, vq_autoencoder
@@ -32,6 +33,8 @@ __all__ = [
     "ResNetCritic",
     "SNDCGANCritic",
     "SNDCGANGenerator",
+    "SNResNetCritic",
+    "SNResNetGenerator",
     "SmallResNet",
     "UpconvGenerator",
     "VQDecoder",

@@ -14,6 +14,16 @@ RealFeatures = Float[Tensor, "real features"]
 FakeFeatures = Float[Tensor, "fake features"]
 
 
+def require_bandwidths(bandwidths: Sequence[float]) -> None:
+    """Refuse a mixture of no kernels, or of some that are none.
+
+    Raises:
+        ValueError: no bandwidths, or one that is not positive and finite.
+    """
+    if not bandwidths or not all(0 < bandwidth < float("inf") for bandwidth in bandwidths):
+        raise ValueError(f"bandwidths are {list(bandwidths)}; give at least one, all positive and finite")
+
+
 def mmd2(real: RealFeatures, fake: FakeFeatures, bandwidths: Sequence[float]) -> Float[Tensor, ""]:
     """Unbiased squared maximum mean discrepancy with a mixture of Gaussian kernels.
 
@@ -46,8 +56,7 @@ def mmd2(real: RealFeatures, fake: FakeFeatures, bandwidths: Sequence[float]) ->
     for name, features in (("real", real), ("fake", fake)):
         if len(features) < 2:
             raise ValueError(f"{name} has {len(features)} samples; the unbiased estimate needs at least 2")
-    if not bandwidths or not all(0 < bandwidth < float("inf") for bandwidth in bandwidths):
-        raise ValueError(f"bandwidths are {list(bandwidths)}; give at least one, all positive and finite")
+    require_bandwidths(bandwidths)
     n, m = len(real), len(fake)
     squared = squared_distances(torch.cat([real, fake]), torch.cat([real, fake]))
     kernel = torch.stack([(-squared / bandwidth**2).exp() for bandwidth in bandwidths]).mean(0)

@@ -144,7 +144,8 @@ def fit_pair(
         settings: of `fit_run`.
 
     Raises:
-        ValueError: the generator's images have another shape than those of the training set.
+        ValueError: the generator's images have another shape than those of the training set, or an iteration would
+            take more images than there are.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
@@ -154,6 +155,11 @@ def fit_pair(
     if made.shape[1:] != images.shape[1:]:
         raise ValueError(
             f"the generator makes images of {tuple(made.shape[1:])}, and these are {tuple(images.shape[1:])}"
+        )
+    if not 1 <= pair.critic_steps * batch_size <= len(images):
+        raise ValueError(
+            f"batch_size is {batch_size} and critic_steps is {pair.critic_steps}; an iteration takes their product, "
+            f"which must lie between 1 and {len(images)}, the number of images"
         )
     data = IterationData(images, batch_size=pair.critic_steps * batch_size, iterations=iterations, seed=pair.seed)
     callbacks = _callbacks(pair, out, snapshot_every)

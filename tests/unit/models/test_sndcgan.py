@@ -66,3 +66,14 @@ def test_pooled_features_average_each_channel_over_positions() -> None:
     maps = critic.trunk[:-1](x)
     assert maps.shape == (2, 16, 2, 2)
     torch.testing.assert_close(critic.pooled_features(x), maps.mean((2, 3)))
+
+
+def test_a_critic_without_spectral_norm_keeps_activations_at_their_size() -> None:
+    critic = SNDCGANCritic(32, normalise=False)
+    assert not any(isinstance(m, _SpectralNorm) for m in critic.modules())
+    assert set(critic.state_dict()) == {f"trunk.{2 * i}.{kind}" for i in range(7) for kind in ("weight", "bias")} | {
+        "head.weight",
+        "head.bias",
+    }
+    features = critic.features(torch.randn(8, 3, 32, 32))
+    assert 0.1 < features.square().mean().item() < 10
