@@ -40,7 +40,7 @@ class OneStepGenerator(nn.Module):
 
     def __init__(self, pipeline: Any, class_label: int | None = None) -> None:
         super().__init__()
-        scheduler = getattr(pipeline, "scheduler", None)
+        scheduler: Any = getattr(pipeline, "scheduler", None)
         if type(scheduler).__name__ != "CMStochasticIterativeScheduler" or not hasattr(pipeline, "unet"):
             raise TypeError(
                 f"{type(pipeline).__name__} with {type(scheduler).__name__} makes no images in one step; give a "
@@ -99,4 +99,5 @@ class OneStepGenerator(nn.Module):
         """
         from diffusers import ConsistencyModelPipeline
 
-        ConsistencyModelPipeline(self.network, self.scheduler).save_pretrained(folder)
+        pipeline: Any = ConsistencyModelPipeline(self.network, self.scheduler)
+        pipeline.save_pretrained(folder)

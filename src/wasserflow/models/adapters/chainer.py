@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import nn
+from torch import Tensor, nn
+
+from wasserflow.models.adapters.chainer_file import ChainerFile
 
 _ENTRY = re.compile(r"(?P<layer>l(?P<number>\d+))/(?P<kind>[Wb])")
 
@@ -47,57 +45,30 @@ def load_chainer_mlp(
         [[2.0, 2.0, 2.0]]
     """
     modules: list[nn.Module] = []
-    for weight, bias in _layers(path, _read(path)):
+    for weight, bias in _layers(ChainerFile.read(path)):
         linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
-        linear.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+        linear.load_state_dict({"weight": weight, "bias": bias})
         modules += [linear, activation()]
     return nn.Sequential(*modules[:-1]).eval()
 
 
-def _read(path: str | Path) -> dict[str, np.ndarray]:
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array")
-        with archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist; give a chainer npz file") from None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a whole npz file ({error}); fetch it again") from error
-
-
-def _layers(path: str | Path, arrays: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+def _layers(file: ChainerFile) -> list[tuple[Tensor, Tensor]]:
     """Weights and biases in order, checked."""
     numbers = set()
-    for name in arrays:
+    for name in file.arrays:
         match = _ENTRY.fullmatch(name)
         if match is None:
-            raise ValueError(f"{path} holds {name!r}; only layers such as 'l0/W' and 'l0/b' can be read")
+            raise ValueError(f"{file.path} holds {name!r}; only layers such as 'l0/W' and 'l0/b' can be read")
         numbers.add((int(match["number"]), match["layer"]))
     if not numbers:
-        raise ValueError(f"{path} holds no layers; 'l0/W' and 'l0/b' are the least")
-    layers: list[tuple[np.ndarray, np.ndarray]] = []
+        raise ValueError(f"{file.path} holds no layers; 'l0/W' and 'l0/b' are the least")
+    layers: list[tuple[Tensor, Tensor]] = []
     for _, layer in sorted(numbers):
-        weight, bias = (_array(path, arrays, f"{layer}/{kind}", ndim) for kind, ndim in (("W", 2), ("b", 1)))
-        if bias.shape != weight.shape[:1]:
-            raise ValueError(f"{path}: {layer}/b is {bias.shape}, but {layer}/W is {weight.shape}, that is (out, in)")
-        if layers and weight.shape[1] != layers[-1][0].shape[0]:
+        weight = file.take(f"{layer}/W", (None, None))
+        bias = file.take(f"{layer}/b", (len(weight),))
+        if layers and weight.shape[1] != len(layers[-1][0]):
             raise ValueError(
-                f"{path}: {layer}/W takes {weight.shape[1]} inputs, the layer before gives {layers[-1][0].shape[0]}"
+                f"{file.path}: {layer}/W takes {weight.shape[1]} inputs, the layer before gives {len(layers[-1][0])}"
             )
         layers.append((weight, bias))
     return layers
-
-
-def _array(path: str | Path, arrays: Mapping[str, np.ndarray], name: str, ndim: int) -> np.ndarray:
-    if name not in arrays:
-        raise ValueError(f"{path} lacks {name!r}; every layer needs a weight and a bias")
-    array = arrays[name]
-    if array.ndim != ndim or not np.issubdtype(array.dtype, np.floating) or not array.size:
-        raise ValueError(
-            f"{path}: {name} is {array.dtype} {array.shape}; allowed are {ndim} axes of floats, none empty"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{path}: {name} holds numbers that are not finite")
-    return np.ascontiguousarray(array, dtype=np.float32)
