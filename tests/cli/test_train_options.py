@@ -9,8 +9,29 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentParser
 
-from wasserflow.cli import train, train_corrector, train_fdrl, train_feature_gan, train_gan, train_vae, train_wgan_gp
-from wasserflow.training import classifier, clip, corrector, critic, feature_gan, fit_fdrl, image_gan, vae, vq, wgan_gp
+from wasserflow.cli import (
+    train,
+    train_corrector,
+    train_fdrl,
+    train_feature_gan,
+    train_gan,
+    train_glow,
+    train_vae,
+    train_wgan_gp,
+)
+from wasserflow.training import (
+    classifier,
+    clip,
+    corrector,
+    critic,
+    feature_gan,
+    fit_fdrl,
+    glow,
+    image_gan,
+    vae,
+    vq,
+    wgan_gp,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +46,7 @@ from wasserflow.training import classifier, clip, corrector, critic, feature_gan
         (train_gan.train_mlp_gan, image_gan.train_image_gan),
         (train.train_vq, vq.train_vq),
         (train_vae.train_vae, vae.train_vae),
+        (train_glow.train_glow, glow.train_glow),
         (train_wgan_gp.train_wgan_gp, wgan_gp.train_wgan_gp),
         (train_feature_gan.train_mmd_gan, feature_gan.train_feature_gan),
         (train_feature_gan.train_ocf_gan, feature_gan.train_feature_gan),

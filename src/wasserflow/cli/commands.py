@@ -31,6 +31,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         from wasserflow.cli.train_fdrl import train_fdrl
         from wasserflow.cli.train_feature_gan import train_mmd_gan, train_ocf_gan
         from wasserflow.cli.train_gan import train_critic, train_mlp_gan, train_sn_resnet_gan, train_sndcgan
+        from wasserflow.cli.train_glow import train_glow
         from wasserflow.cli.train_text import train_text_gan
         from wasserflow.cli.train_vae import train_vae
         from wasserflow.cli.train_wgan_gp import train_wgan_gp
@@ -44,6 +45,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "ocf-gan": train_ocf_gan,
             "text-gan": train_text_gan,
             "vae": train_vae,
+            "glow": train_glow,
             "critic": train_critic,
             "corrector": train_corrector,
             "classifier": train_classifier,

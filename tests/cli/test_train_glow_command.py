@@ -1,0 +1,71 @@
+"""`wasserflow train glow`: a generator without a critic, for which other commands find one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import wasserflow as wf
+from wasserflow.cli import main, train_glow
+from wasserflow.data.images import LabelledImages
+from wasserflow.models import SNDCGANCritic, SNDCGANGenerator
+from wasserflow.models.pretrained import Card, Recipe, save_pretrained
+
+pytest.importorskip("normflows")
+
+TRAIN = "--iterations 2 --checkpoint_every 1 --batch_size 8 --width 4 --depth 1 --progress false --accelerator cpu"
+
+
+def train(out: Path, data: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    shape = (1, 28, 28) if data == "mnist" else (3, 32, 32)
+    few = LabelledImages(torch.randint(0, 256, (20, *shape), dtype=torch.uint8), torch.arange(20) % 10)
+    monkeypatch.setattr(train_glow, "images_of", lambda data, split: few)
+    main(["train", "glow", "--out", str(out), "--data", data, *TRAIN.split(" "), *words])
+
+
+@pytest.mark.parametrize("data", ["mnist", "cifar10"])
+def test_the_trained_model_is_read_back(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path / "run", data, monkeypatch, "--temperature", "0.7")
+    metrics = json.loads(capsys.readouterr().out.split("the model is in")[0])
+    model = wf.zoo.load(tmp_path / "run" / "model")
+    assert model.card.metrics == metrics
+    assert f"flips {data == 'cifar10'}" in model.card.training
+    assert model.generator.temperature == 0.7
+    x = model.generator(model.prior.sample(2, seed=0))
+    assert x.shape[1:] == ((1, 28, 28) if data == "mnist" else (3, 32, 32))
+    # What was trained, not what it started from.
+    state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
+    for name, value in model.generator.state_dict().items():
+        torch.testing.assert_close(value, state[f"glow.{name}"])
+
+
+def test_it_is_refined_by_the_critic_of_another_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tmp_path / "run", "cifar10", monkeypatch)
+    model, pair = str(tmp_path / "run" / "model"), critic_of_cifar10(tmp_path / "pair")
+    few = ["--n", "4", "--steps", "2", "--progress", "false"]
+    main(["refine", "--model", model, "--critic", pair, "--out", str(tmp_path / "surrogate"), *few])
+    arrays = np.load(tmp_path / "surrogate" / "samples.npz")
+    assert arrays["before"].shape == (4, 32, 32, 3)
+
+    words = ["--iterations", "2", "--batch_size", "4", "--progress", "false"]
+    main(["train", "corrector", "--model", pair, "--generator", model, "--out", str(tmp_path / "corrector"), *words])
+    judged = str(tmp_path / "corrector" / "model")
+    main(["refine", "--model", judged, "--out", str(tmp_path / "corrected"), *few])
+    np.testing.assert_array_equal(np.load(tmp_path / "corrected" / "samples.npz")["before"], arrays["before"])
+
+
+def critic_of_cifar10(folder: Path) -> str:
+    torch.manual_seed(0)
+    networks = {
+        "generator": Recipe("SNDCGANGenerator", {"channels": 8, "latent_dim": 4}),
+        "critic": Recipe("SNDCGANCritic", {"channels": 8}),
+    }
+    card = Card("pair", "untrained", "cifar10", "none", "none", networks, Recipe("Normal", {"shape": 4}))
+    save_pretrained(folder, card, {"generator": SNDCGANGenerator(8, latent_dim=4), "critic": SNDCGANCritic(8)})
+    return str(folder)
