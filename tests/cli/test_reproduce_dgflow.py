@@ -72,8 +72,10 @@ def test_rows_are_the_flows_they_name(words: list[str], pair: str, tmp_path: Pat
 
 def test_pictures_are_of_the_flow(words: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    main([*words, "--only", "[2]", "--methods", "[kl, dot]", "--seeds", "1", "--out", str(out)])
+    chosen = ["--only", "[2]", "--rows", "[WGAN-GP, SN-DCGAN (ns), SN-ResNet-GAN]", "--methods", "[kl, dot]"]
+    main([*words, *chosen, "--seeds", "1", "--out", str(out)])
     assert "SN-ResNet-GAN, DOT" not in rows_of(out, 2)
+    assert "SN-DCGAN (hi), KL" not in rows_of(out, 2)
     assert "WGAN-GP, DOT" in rows_of(out, 2)
     with Image.open(out / "steps-cifar10-sndcgan.png") as picture:
         picture.verify()
@@ -104,6 +106,7 @@ def test_an_interrupted_run_goes_on(words: list[str], tmp_path: Path, monkeypatc
     ("wrong", "message"),
     [
         (["--only", "[3]"], r"only is \[3\]; give some of 2, 4, 13, 15"),
+        (["--only", "[2]", "--rows", "[VAE]"], r"rows is \['VAE'\]; give some of WGAN-GP, "),
         (["--n", "1"], "n is 1"),
         (["--models", '{"cifar10-wgan-gp": "nowhere"}'], "no model 'nowhere'"),
     ],

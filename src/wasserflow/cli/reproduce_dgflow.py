@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ def reproduce_dgflow(
     out: Path = Path("runs/reproduce-dgflow"),
     only: Sequence[int] = (2, 4, 13, 15),
     methods: Sequence[Literal["dot", "kl", "js", "logd"]] = ("dot", "kl", "js", "logd"),
+    rows: Sequence[str] | None = None,
     models: dict[str, str] | None = None,
     n: int = 1_000,
     seeds: int = 3,
@@ -63,6 +64,7 @@ def reproduce_dgflow(
         out: A new folder for the results.
         only: Which tables.
         methods: Which columns.
+        rows: Which base models, by their names in the tables, such as '[VAE, MMD-GAN]'; all if left out.
         models: Other models instead of the shipped ones, by their names, such as '{"cifar10-vae": "runs/vae/model"}'.
         n: Samples a row and seed.
         seeds: How many sets of latents.
@@ -75,7 +77,7 @@ def reproduce_dgflow(
         overwrite: Replace an earlier run in --out.
         progress: Show progress bars.
     """
-    chosen = _chosen(only, methods)
+    chosen = _chosen(only, methods, rows)
     if n < 2 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 2 samples and 1 seed")
     if resume and overwrite:
@@ -84,7 +86,14 @@ def reproduce_dgflow(
     bases = {name: Base((models or {}).get(name, name), n, half) for name in _models(chosen)}
     judge = HeldOutDistance(zoo.load(features), "cifar10", split)
     common = {"n": n, "features": features, "split": split, "models": models or {}, "precision": precision}
-    config = {**common, "seeds": seeds, "only": list(only), "methods": list(methods), "settings": vars(settings)}
+    config = {
+        **common,
+        "seeds": seeds,
+        "only": list(only),
+        "methods": list(methods),
+        "rows": rows,
+        "settings": vars(settings),
+    }
     if not (resume and (out / RECORD_NAME).is_file()):
         prepare_out_dir(out, overwrite)
     finished = Finished(out / "finished.json", common)
@@ -99,13 +108,20 @@ def reproduce_dgflow(
         _report(out, plan, span, finished, config, record)
 
 
-def _chosen(only: Sequence[int], methods: Sequence[str]) -> list[Table]:
+def _chosen(only: Sequence[int], methods: Sequence[str], rows: Sequence[str] | None) -> list[Table]:
     known = [table.number for table in TABLES]
     if not only or set(only) - set(known):
         raise ValueError(f"only is {list(only)}; give some of {', '.join(map(str, known))}")
     if not methods:
         raise ValueError("methods is empty; give some of dot, kl, js, logd")
-    return [table for table in TABLES if table.number in only]
+    tables = [table for table in TABLES if table.number in only]
+    names = list(dict.fromkeys(subject.label for table in tables for subject in table.subjects))
+    if rows is None:
+        return tables
+    if not rows or set(rows) - set(names):
+        raise ValueError(f"rows is {list(rows)}; give some of {', '.join(names)}")
+    kept = [replace(each, subjects=tuple(s for s in each.subjects if s.label in rows)) for each in tables]
+    return [table for table in kept if table.subjects]
 
 
 def _models(tables: Sequence[Table]) -> list[str]:
