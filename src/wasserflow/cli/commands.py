@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from wasserflow.cli.compare import compare
 from wasserflow.cli.demo import demo
 from wasserflow.cli.evaluate import evaluate
 from wasserflow.cli.generate import generate
@@ -81,6 +82,7 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
         "generate": generate,
         "translate": translate,
         "evaluate": evaluate,
+        "compare": compare,
         "train": train,
         "reproduce": reproduce,
     }

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wasserflow.cli.choices import DivergenceName, MethodName, MethodOptions, SpaceName
+from wasserflow.cli.critics import critic_named
 from wasserflow.cli.inference import (
     DensityName,
     InferenceOptions,
@@ -105,7 +106,7 @@ def refine(
             raise ValueError(f"{name} is {value}; give at least 1")
     if pretrained.prior is None:
         raise ValueError(f"{card.name} has no latents to refine; choose a pair of generator and critic")
-    judge = _critic(pretrained, critic)
+    judge = critic_named(pretrained, critic)
     given: dict[str, Any] = {"divergence": divergence, "step_size": step_size, "temperature": temperature}
     given |= {"steps": steps, "space": space, "weights": weights, "density": density, "real": real}
     given |= {"bandwidth_factor": bandwidth_factor, "ridge": ridge, "mollifier": mollifier, "references": references}
@@ -169,18 +170,6 @@ def _share(
     if isinstance(options, InferenceOptions):
         return processes.share_groups(equal_groups(seeds, batch_size))
     return equal_groups(processes.share(seeds), batch_size)
-
-
-def _critic(pretrained: Pretrained, name: str | None) -> nn.Module:
-    if name is None:
-        return pretrained.critic
-    if name in pretrained.networks:
-        return pretrained.networks[name]
-    try:
-        return zoo.load(name).critic
-    except (ValueError, AttributeError) as error:
-        own = ", ".join(sorted(set(pretrained.networks) - {"generator"}))
-        raise ValueError(f"critic is {name}, none of the model's own ({own}); {error}") from error
 
 
 def _job(

@@ -5,16 +5,12 @@ from __future__ import annotations
 import warnings
 
 import torch
-from jaxtyping import Float64
-from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from wasserflow.methods.proposals import Propose, burn_in_log_ratios, draw_until_accepted, slot_seeds
+from wasserflow.methods.proposals import LogRatios, Propose, burn_in_log_ratios, draw_until_accepted, slot_seeds
 from wasserflow.methods.refinement import Refinement
 from wasserflow.ratios import LogRatio
 from wasserflow.seeds import Seed
-
-Values = Float64[Tensor, " batch"]
 
 
 def rejection_sample(
@@ -63,10 +59,10 @@ def rejection_sample(
     highest = float(tried.max()) if log_ratio_max is None else log_ratio_max
     if not abs(highest) < float("inf"):
         raise ValueError(f"the largest log-ratio is {highest}; give a finite log_ratio_max")
-    shift = None if percentile is None else _log_odds(tried - highest).quantile(percentile / 100)
+    shift = None if percentile is None else log_odds(tried - highest).quantile(percentile / 100)
 
-    def log_acceptance(d: Values) -> Values:
-        return (d - highest).clamp(max=0) if shift is None else logsigmoid(_log_odds(d - highest) - shift)
+    def log_acceptance(d: LogRatios) -> LogRatios:
+        return (d - highest).clamp(max=0) if shift is None else logsigmoid(log_odds(d - highest) - shift)
 
     samples, kept, drawn = draw_until_accepted(propose, log_ratio, seeds, log_acceptance)
     above = int((kept > highest).sum())
@@ -75,6 +71,7 @@ def rejection_sample(
     return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()), n / int(drawn.sum()))
 
 
-def _log_odds(log_p: Values) -> Values:
+def log_odds(log_p: LogRatios) -> LogRatios:
+    """F of the published acceptance, for log p = d - max d."""
     log_p = log_p.clamp(max=0)
     return log_p - (-torch.expm1(log_p - 1e-6)).log()

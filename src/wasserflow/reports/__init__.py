@@ -1,6 +1,7 @@
 """What a run leaves behind: its record, its pictures and its tables."""
 
 from wasserflow.reports.animation import save_animation
+from wasserflow.reports.compute import save_quality_against_compute
 from wasserflow.reports.curves import save_curves
 from wasserflow.reports.grids import captioned, image_grid, side_by_side, trajectory_rows
 from wasserflow.reports.latent_density import save_latent_density
@@ -24,6 +25,7 @@ __all__ = [
     "save_animation",
     "save_curves",
     "save_latent_density",
+    "save_quality_against_compute",
     "save_reliability",
     "save_scatter_panels",
     "save_velocity_fields",

@@ -1,0 +1,100 @@
+"""Run a row of a comparison on one seed, and measure what it made."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wasserflow.cli.compare_arena import Arena
+from wasserflow.cli.compare_rows import Row
+from wasserflow.cli.measures import POINTS, Measure, measure_for
+from wasserflow.flow import FlowDiverged
+from wasserflow.models.pretrained import Card
+
+# Metric -> its name in the header and its digits; the first one ranks the methods and is plotted.
+IMAGE_COLUMNS = {"frechet": ("Fréchet ↓", 3), "kid": ("KID ↓", 4), "precision": ("prec. ↑", 3), "recall": ("rec. ↑", 3)}
+POINT_COLUMNS = {"wasserstein2": ("W2 ↓", 4), "high_quality_percent": ("HQ % ↑", 1), "kde_score": ("KDE ↑", 0)}
+
+Columns = Mapping[str, tuple[str, int]]
+Result = dict[str, Any]
+"""What a row gave on a seed: `metrics`, `curve`, `units` and `setup_units`, `passes`, `acceptance`, `seconds`; without
+metrics the `reason`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """How samples are measured.
+
+    Args:
+        columns: the metrics of the table.
+        final: measures all of them.
+        quick: the first of them, and what takes no time.
+    """
+
+    columns: Columns
+    final: Measure
+    quick: Measure
+
+    @property
+    def first(self) -> str:
+        """The metric that is plotted."""
+        return next(iter(self.columns))
+
+    @classmethod
+    def of(cls, card: Card, features: str | None) -> Judges:
+        """Choose the measures of a model's data.
+
+        Raises:
+            ValueError: neither points nor images, or images without a feature net.
+        """
+        columns: Columns = POINT_COLUMNS if card.data in POINTS else IMAGE_COLUMNS
+        final, quick = (measure_for(card.data, features, quick=quick) for quick in (False, True))
+        if not set(columns) & set(final.labels):
+            raise ValueError(f"{card.name} is a model of {card.data}; give a model of images or of points")
+        return cls(columns, final, quick)
+
+
+def budgets(largest: int) -> list[int]:
+    """The budgets that quality is measured at: the largest, its half, and so on to 1."""
+    return [largest >> halvings for halvings in range(largest.bit_length())]
+
+
+def result_of(row: Row, arena: Arena, judges: Judges, n: int, seed: int, budget: int) -> Result:
+    """Run a row and measure it.
+
+    Args:
+        row: which.
+        arena: generator and critic.
+        judges: of the samples.
+        n: how many.
+        seed: of the latents and of what the method draws.
+        budget: gradient evaluations a sample.
+    """
+    try:
+        attempts = row.run(arena, n, seed, budgets(budget))
+    except FlowDiverged:
+        return {"metrics": None, "reason": "diverged", "curve": {}}
+    if not attempts:
+        return {"metrics": None, "reason": "needs more", "curve": {}}
+    last = max(attempts)
+    with warnings.catch_warnings():
+        # The notes under the table say so once.
+        warnings.filterwarnings("ignore", message="a Fréchet distance")
+        metrics = judges.final(attempts[last].samples)
+        quick = {spent: judges.quick(attempt.samples) for spent, attempt in attempts.items() if spent != last}
+    curve = {
+        str(spent): {"units": attempt.cost.units / n, "distance": quick.get(spent, metrics)[judges.first]}
+        for spent, attempt in sorted(attempts.items())
+    }
+    cost, setup = attempts[last].cost, attempts[last].setup
+    return {
+        "metrics": metrics,
+        "curve": curve,
+        "units": cost.units / n,
+        "setup_units": setup.units,
+        "passes": asdict(cost),
+        "acceptance": attempts[last].acceptance,
+        "seconds": cost.seconds,
+    }

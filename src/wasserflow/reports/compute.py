@@ -1,0 +1,94 @@
+"""Quality against what it took."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# Okabe & Ito (2008), without its yellow, which is faint on white; markers keep apart what shares a colour.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_FAR_APART = 3  # the largest over the smallest number from which on equal factors are shown as equal lengths
+
+Points = Mapping[float, Sequence[float]]
+"""What was spent -> the number in each repeat."""
+
+
+def save_quality_against_compute(
+    path: str | Path,
+    moved: Mapping[str, Points],
+    drawn: Mapping[str, Points],
+    before: Points,
+    quantity: str,
+    spent: str,
+    title: str | None = None,
+) -> None:
+    """Plot the mean of a number against what was spent on it, with its standard deviation over repeats as a bar.
+
+    Args:
+        path: the file; its suffix gives the format.
+        moved: methods that move samples, by their names, as solid lines.
+        drawn: methods that choose among proposals, as dashed lines.
+        before: the number of the unrefined samples, as a level.
+        quantity: what the number is, with its direction.
+        spent: what is counted below the plot, above 0; shown in equal factors.
+        title: above the plot.
+
+    Raises:
+        ValueError: no methods.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/compute.png"
+        >>> save_quality_against_compute(
+        ...     path, {"DGflow": {2.5: [1.3, 1.2], 50.5: [0.9, 0.8]}}, {}, {0.5: [1.5, 1.4]}, "Fréchet ↓", "units"
+        ... )
+    """
+    if not moved and not drawn:
+        raise ValueError("there are no methods to plot; give at least one")
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    figure = Figure(figsize=(8.6, 5.0), dpi=130, layout="constrained")
+    axes = figure.subplots()
+    (level,) = before.values()
+    axes.axhline(statistics.fmean(level), color="#777777", linewidth=1, linestyle=":", label="no refinement")
+    lines = [(name, points, "-") for name, points in moved.items()]
+    lines += [(name, points, "--") for name, points in drawn.items()]
+    for number, (name, points, dash) in enumerate(lines):
+        units = sorted(points)
+        means = [statistics.fmean(points[unit]) for unit in units]
+        bars = [statistics.stdev(points[unit]) if len(points[unit]) > 1 else 0.0 for unit in units]
+        turns = number // len(_COLOURS)
+        colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[(number + turns) % len(_MARKERS)]
+        axes.errorbar(
+            units,
+            means,
+            bars,
+            linestyle=dash,
+            linewidth=1.3,
+            elinewidth=0.8,
+            capsize=2,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            label=name,
+        )
+    axes.set_xscale("log", base=2)
+    every = [
+        statistics.fmean(numbers) for points in (before, *(line[1] for line in lines)) for numbers in points.values()
+    ]
+    if 0 < min(every) < max(every) / _FAR_APART:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.set(xlabel=spent, ylabel=quantity)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    if title:
+        axes.set_title(title, fontsize=10)
+    figure.savefig(path)
