@@ -112,7 +112,7 @@ class CharacteristicDistance(nn.Module):
     Args:
         features: length of a feature vector.
         frequencies: how many are drawn at every call.
-        scale: standard deviation of the frequencies at the beginning, in the inverse of the features' units.
+        scale: root mean squared length of a frequency at the beginning, in the inverse of the features' units.
 
     Raises:
         ValueError: frequencies below 1, or a scale that is not positive.
@@ -136,7 +136,7 @@ class CharacteristicDistance(nn.Module):
         if not 0 < scale < float("inf"):
             raise ValueError(f"scale is {scale}; it must be positive and finite")
         self.frequencies = frequencies
-        self.log_scale = nn.Parameter(torch.full((features,), float(scale)).log())
+        self.log_scale = nn.Parameter(torch.full((features,), scale / features**0.5).log())
 
     def forward(self, real: RealFeatures, fake: FakeFeatures, stream: torch.Generator) -> Float[Tensor, ""]:
         """Return the distance at frequencies from a random stream on the CPU."""

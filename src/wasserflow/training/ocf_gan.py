@@ -24,6 +24,7 @@ def train_ocf_gan(
     *,
     frequencies: int = 64,
     frequency_scale: float = 1.0,
+    penalty: float = 1.0,
     **settings: Any,
 ) -> FeatureGAN:
     """Train an OCF-GAN with gradient penalty in a folder; see `train_feature_gan`.
@@ -35,7 +36,8 @@ def train_ocf_gan(
         images: the training set.
         out: a folder which does not exist yet, unless `resume` is given.
         frequencies: drawn afresh for every estimate of the distance.
-        frequency_scale: standard deviation of the frequencies at the beginning.
+        frequency_scale: root mean squared length of a frequency at the beginning.
+        penalty: weight of the gradient penalty.
         settings: of `train_feature_gan`.
 
     Returns:
@@ -48,4 +50,4 @@ def train_ocf_gan(
     with torch.no_grad(), evaluating(generator), evaluating(critic):
         features = critic(generator(prior.sample(1))).shape[1]
     distance = CharacteristicDistance(features, frequencies, frequency_scale)
-    return train_feature_gan(generator, critic, prior, images, out, distance, **settings)
+    return train_feature_gan(generator, critic, prior, images, out, distance, penalty=penalty, **settings)

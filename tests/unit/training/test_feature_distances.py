@@ -77,7 +77,7 @@ def test_the_module_is_the_root_at_scaled_frequencies() -> None:
     with torch.no_grad():
         distance.log_scale[1] = math.log(2.0)
     normal = torch.randn(7, 3, generator=torch.Generator().manual_seed(4))
-    expected = cf_distance(x, y, normal * torch.tensor([0.5, 2.0, 0.5])).sqrt()
+    expected = cf_distance(x, y, normal * torch.tensor([0.5 / 3**0.5, 2.0, 0.5 / 3**0.5])).sqrt()
     value = distance(x, y, torch.Generator().manual_seed(4))
     torch.testing.assert_close(value, expected)
     assert not torch.equal(value, distance(x, y, torch.Generator().manual_seed(5)))
