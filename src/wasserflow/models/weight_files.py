@@ -25,15 +25,13 @@ def write_weights(path: Path, network: nn.Module, borrowed: Mapping[str, str], *
     Raises:
         ValueError: what is left out is not what the shipped file holds, or lies beyond the range of float16.
     """
-    weights = {
-        key: _halved(key, value) if half else value
-        for key, value in ((k, v.detach().cpu().contiguous()) for k, v in network.state_dict().items())
-    }
+    weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     lent = _lent(path.stem, borrowed)
     for key, value in lent.items():
         if key not in weights or not torch.equal(weights[key].float(), value.float()):
             raise ValueError(f"{key} of {path.stem} is to be borrowed ({dict(borrowed)}) but is not the same there")
-    save_file({key: value for key, value in weights.items() if key not in lent}, path)
+    own = {key: value for key, value in weights.items() if key not in lent}
+    save_file({key: _halved(key, value) if half else value for key, value in own.items()}, path)
 
 
 def read_weights(path: Path, borrowed: Mapping[str, str]) -> dict[str, Tensor]:
