@@ -2,9 +2,11 @@
 
 from wasserflow.models.adapters.clip import load_clip
 from wasserflow.models.char_gan import CharacterCritic, CharacterGenerator
+from wasserflow.models.class_resnet import ClassResNetGenerator, ProjectionCritic
 from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.conditional import BoundLabel, bind_label
 from wasserflow.models.conv_encoder import ConvEncoder
+from wasserflow.models.dcgan_critic import DCGANCritic
 from wasserflow.models.glow import Glow
 from wasserflow.models.image_mlp import image_mlp_critic, image_mlp_generator
 from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
@@ -24,10 +26,13 @@ __all__ = [
     "BoundLabel",
     "CharacterCritic",
     "CharacterGenerator",
+    "ClassResNetGenerator",
     "ClipEncoder",
     "ConvEncoder",
+    "DCGANCritic",
     "Glow",
     "OneStepGenerator",
+    "ProjectionCritic",
     "RatioCNN",
     "RatioResNet",
     "ResNetCritic",

@@ -39,7 +39,8 @@ class BoundLabel(nn.Module):
         super().__init__()
         self.network, self.argument, self.classes = network, argument, classes
         # Modules that a plain function closes over are found, frozen and moved with those of this one.
-        self.inside = nn.ModuleList(() if isinstance(network, nn.Module) else modules_in(network))
+        if not isinstance(network, nn.Module):
+            self.inside = nn.ModuleList(modules_in(network))
         self.register_buffer("labels", torch.as_tensor(label), persistent=False)
         self.training = any(part.training for part in modules_in(network))
 

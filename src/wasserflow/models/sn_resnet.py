@@ -56,6 +56,7 @@ class DownBlock(nn.Module):
         out_channels: output channels.
         halves: whether the resolution is halved.
         first: whether the input is an image, which no ReLU must cut.
+        hidden: channels between the two convolutions; as many as the output's if None.
 
     Source:
         Gulrajani et al. (2017), appendix F; Miyato et al., ICLR 2018, figure 8.
@@ -67,12 +68,15 @@ class DownBlock(nn.Module):
         torch.Size([1, 8, 4, 4])
     """
 
-    def __init__(self, channels: int, out_channels: int, *, halves: bool, first: bool = False) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, *, halves: bool, first: bool = False, hidden: int | None = None
+    ) -> None:
         super().__init__()
+        hidden = hidden or out_channels
         # Out of place: the shortcut reads the same input.
         start: list[nn.Module] = [] if first else [nn.ReLU()]
         end: list[nn.Module] = [nn.AvgPool2d(2)] if halves else []
-        two = [nn.Conv2d(channels, out_channels, 3, 1, 1), nn.ReLU(), nn.Conv2d(out_channels, out_channels, 3, 1, 1)]
+        two = [nn.Conv2d(channels, hidden, 3, 1, 1), nn.ReLU(), nn.Conv2d(hidden, out_channels, 3, 1, 1)]
         self.residual = nn.Sequential(*start, *two, *end)
         widens = halves or channels != out_channels
         # Averages before a 1x1 convolution are those after it.

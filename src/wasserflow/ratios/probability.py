@@ -29,7 +29,8 @@ class ProbabilityLogRatio(nn.Module):
         super().__init__()
         self.discriminator = discriminator
         # Modules that a plain function closes over are found, frozen and moved with those of this one.
-        self.inside = nn.ModuleList(() if isinstance(discriminator, nn.Module) else modules_in(discriminator))
+        if not isinstance(discriminator, nn.Module):
+            self.inside = nn.ModuleList(modules_in(discriminator))
         self.training = any(part.training for part in modules_in(discriminator))
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:

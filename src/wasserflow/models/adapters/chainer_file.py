@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils.parametrize import is_parametrized
@@ -76,8 +76,19 @@ class ChainerFile:
         self.taken.add(name)
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
-    def fill(self, layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, name: str, *, bias: bool = True) -> None:
-        """Give a layer the arrays `name/W` and `name/b` of a link, and `name/u` if it is spectrally normalised.
+    def fill(self, layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, name: str) -> None:
+        """Give a layer the arrays of a link, as `fill_weight` does, and its bias `name/b`.
+
+        Raises:
+            ValueError: what `take` refuses.
+        """
+        self.fill_weight(layer, name)
+        assert layer.bias is not None
+        with torch.no_grad():
+            layer.bias.copy_(self.take(f"{name}/b", tuple(layer.bias.shape)))
+
+    def fill_weight(self, layer: nn.Module, name: str) -> None:
+        """Give a layer the array `name/W` of a link, and the vectors of its `name/u` if it is spectrally normalised.
 
         Torch normalises by σ = uᵀ W v with vectors it keeps. From the file's u they are v = Wᵀu / ‖Wᵀu‖ and
         u' = W v / ‖W v‖, chainer's one power iteration of evaluation; where it holds none, the leading singular
@@ -86,22 +97,20 @@ class ChainerFile:
         Args:
             layer: of the link's shape; a deconvolution's weight is (in, out, height, width) in both libraries.
             name: of the link.
-            bias: whether the link has one; without, the layer's is 0.
 
         Raises:
             ValueError: what `take` refuses.
         """
+        assert isinstance(layer.weight, Tensor)
+        weight = self.take(f"{name}/W", tuple(layer.weight.shape))
         with torch.no_grad():
-            weight = self.take(f"{name}/W", tuple(layer.weight.shape))
-            if is_parametrized(layer):
-                parametrisation: Any = layer.parametrizations.weight  # type: ignore[union-attr]
-                parametrisation.original.copy_(weight)
-                for kept, value in zip(("_u", "_v"), self._singular(name, weight.flatten(1).double()), strict=True):
-                    getattr(parametrisation[0], kept).copy_(value)
-            else:
+            if not is_parametrized(layer):
                 layer.weight.copy_(weight)
-            assert layer.bias is not None
-            layer.bias.copy_(self.take(f"{name}/b", tuple(layer.bias.shape)) if bias else torch.zeros(()))
+                return
+            parametrisation: Any = layer.parametrizations.weight  # type: ignore[union-attr]
+            parametrisation.original.copy_(weight)
+            for kept, value in zip(("_u", "_v"), self._singular(name, weight.flatten(1).double()), strict=True):
+                getattr(parametrisation[0], kept).copy_(value)
 
     def _singular(self, name: str, matrix: Float64[Tensor, "out inputs"]) -> tuple[Tensor, Tensor]:
         if f"{name}/u" not in self.arrays:
@@ -112,7 +121,22 @@ class ChainerFile:
         return normalize(matrix @ v, dim=0), v
 
     def fill_norm(self, layer: nn.BatchNorm2d, name: str) -> None:
-        """Give a batch norm the arrays `gamma`, `beta`, `avg_mean` and `avg_var` of a link.
+        """Give a batch norm the arrays of a link: its statistics, as `fill_statistics` does, and `gamma` and `beta`.
+
+        Args:
+            layer: of the link's channels.
+            name: of the link.
+
+        Raises:
+            ValueError: what `take` refuses.
+        """
+        self.fill_statistics(layer, name)
+        with torch.no_grad():
+            layer.weight.copy_(self.take(f"{name}/gamma", (layer.num_features,)))
+            layer.bias.copy_(self.take(f"{name}/beta", (layer.num_features,)))
+
+    def fill_statistics(self, layer: nn.BatchNorm2d, name: str) -> None:
+        """Give a batch norm the arrays `avg_mean` and `avg_var` of a link.
 
         Chainer adds 2e-5 to a variance and torch what the layer says: the difference goes into the variance.
 
@@ -123,19 +147,9 @@ class ChainerFile:
         Raises:
             ValueError: what `take` refuses.
         """
-        with torch.no_grad():
-            scale, shift, mean, variance = self.norm(name, layer.num_features)
-            for to, values in ((layer.weight, scale), (layer.bias, shift), (layer.running_mean, mean)):
-                to.copy_(values)  # type: ignore[union-attr]
-            layer.running_var.copy_(variance + (CHAINER_EPS - layer.eps))  # type: ignore[union-attr]
-
-    def norm(self, name: str, size: int) -> list[Float[Tensor, " size"]]:
-        """Take γ, β, the mean and the variance of a batch norm link, each (size,).
-
-        Raises:
-            ValueError: what `take` refuses.
-        """
-        return [self.take(f"{name}/{part}", (size,)) for part in ("gamma", "beta", "avg_mean", "avg_var")]
+        mean, variance = (self.take(f"{name}/{part}", (layer.num_features,)) for part in ("avg_mean", "avg_var"))
+        layer.running_mean.copy_(mean)  # type: ignore[union-attr]
+        layer.running_var.copy_(variance + (CHAINER_EPS - layer.eps))  # type: ignore[union-attr]
 
     def finish(self) -> None:
         """Refuse a file with arrays that no layer took: it is of another network. Batch counters (`bn0/N`) may stay.

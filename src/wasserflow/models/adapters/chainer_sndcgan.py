@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from wasserflow.models.adapters.chainer_file import CHAINER_EPS, ChainerFile
+from wasserflow.models.dcgan_critic import DCGANCritic
 from wasserflow.models.sndcgan import SNDCGANGenerator
 
-_LEAK = 0.2  # chainer's own
 _SNDCGAN = ("c0_0", "c0_1", "c1_0", "c1_1", "c2_0", "c2_1", "c3_0")
 _WGAN = ("c0", "c1", "c1_0", "c2", "c2_0", "c3", "c3_0")
 
@@ -67,18 +66,18 @@ def load_chainer_sndcgan_generator(path: str | Path) -> SNDCGANGenerator:
     return network.eval()
 
 
-def load_chainer_sndcgan_critic(path: str | Path) -> nn.Sequential:
+def load_chainer_sndcgan_critic(path: str | Path) -> DCGANCritic:
     """Build the critic of a chainer npz file, `SNDCGANDiscriminator` there, in eval mode.
 
-    The file holds the convolutions `c0_0`, `c0_1` to `c3_0` and a linear layer `l4`, spectrally normalised, whose
-    channels and leaks are not those of `wf.models.SNDCGANCritic`. Files of chainer-gan-lib, DOT and DGflow keep no
+    The file holds the convolutions `c0_0`, `c0_1` to `c3_0` and a linear layer `l4`, spectrally normalised.
+    Files of chainer-gan-lib, DOT and DGflow keep no
     vectors of the normalisation; the weights' own are taken then, to which training had brought them.
 
     Args:
         path: the npz file.
 
     Returns:
-        An `nn.Sequential` from images (batch, channels, height, width) on [-1, 1] to logits (batch,), float32.
+        A critic from images (batch, channels, height, width) on [-1, 1] to logits (batch,), float32.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -96,7 +95,7 @@ def load_chainer_sndcgan_critic(path: str | Path) -> nn.Sequential:
     return _critic(path, _SNDCGAN, normalise=True)
 
 
-def load_chainer_wgan_critic(path: str | Path) -> nn.Sequential:
+def load_chainer_wgan_critic(path: str | Path) -> DCGANCritic:
     """Build the critic of a chainer npz file, `WGANDiscriminator` there, in eval mode.
 
     The same stack as the SN-DCGAN's without normalisation: `c0`, `c1`, `c1_0`, `c2`, `c2_0`, `c3`, `c3_0` and `l4`.
@@ -105,7 +104,7 @@ def load_chainer_wgan_critic(path: str | Path) -> nn.Sequential:
         path: the npz file.
 
     Returns:
-        An `nn.Sequential` from images (batch, channels, height, width) on [-1, 1] to scores (batch,), float32.
+        A critic from images (batch, channels, height, width) on [-1, 1] to scores (batch,), float32.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -127,7 +126,8 @@ def _fill_first(file: ChainerFile, linear: nn.Linear, norm: nn.BatchNorm2d) -> N
     """Fold the batch norm of every number into the linear layer; that of the channels then changes nothing."""
     file.fill(linear, "l0")
     with torch.no_grad():
-        scale, shift, mean, variance = file.norm("bn0", linear.out_features)
+        parts = ("gamma", "beta", "avg_mean", "avg_var")
+        scale, shift, mean, variance = (file.take(f"bn0/{part}", (linear.out_features,)) for part in parts)
         factor = scale / (variance + CHAINER_EPS).sqrt()
         linear.weight.mul_(factor[:, None])
         linear.bias.copy_((linear.bias - mean) * factor + shift)
@@ -143,24 +143,19 @@ def _fill_last(file: ChainerFile, convolution: nn.Conv2d) -> None:
         convolution.bias.copy_(file.take("dc4/b", (image_channels,)))  # type: ignore[union-attr]
 
 
-def _critic(path: str | Path, names: Sequence[str], *, normalise: bool) -> nn.Sequential:
+def _critic(path: str | Path, names: Sequence[str], *, normalise: bool) -> DCGANCritic:
     file = ChainerFile.read(path)
-    layers: list[nn.Module] = []
+    image_channels = file.take(f"{names[0]}/W", (None, None, 3, 3)).shape[1]
+    channels = len(file.take(f"{names[-1]}/W", (None, None, 3, 3)))
+    size = file.take("l4/W", (1, None)).shape[1]
+    coarse = math.isqrt(size // channels)
+    if channels % 8 or channels * coarse**2 != size:
+        raise ValueError(f"{path}: l4/W takes {size} numbers, no square of {names[-1]}/W's {channels} channels")
+    with torch.random.fork_rng(devices=[]):
+        critic = DCGANCritic(channels, image_size=8 * coarse, image_channels=image_channels, normalise=normalise)
+    trunk: Any = critic.trunk
     for index, name in enumerate(names):
-        size = 4 if index % 2 else 3
-        fan_out, fan_in = file.take(f"{name}/W", (None, None, size, size)).shape[:2]
-        convolution = nn.utils.skip_init(nn.Conv2d, fan_in, fan_out, size, 2 if index % 2 else 1, 1)
-        layers += [_filled(file, convolution, name, normalise), nn.LeakyReLU(_LEAK)]
-    linear = nn.utils.skip_init(nn.Linear, file.take("l4/W", (1, None)).shape[1], 1)
-    layers += [nn.Flatten(), _filled(file, linear, "l4", normalise), nn.Flatten(0)]
+        file.fill(trunk[2 * index], name)
+    file.fill(critic.head, "l4")
     file.finish()
-    return nn.Sequential(*layers).eval()
-
-
-def _filled(file: ChainerFile, layer: nn.Linear | nn.Conv2d, name: str, normalise: bool) -> nn.Module:
-    if normalise:
-        # Its vectors begin from random numbers, of an uninitialised weight: `fill` gives both.
-        with torch.random.fork_rng(devices=[]):
-            spectral_norm(layer, n_power_iterations=1)
-    file.fill(layer, name)
-    return layer
+    return critic.eval()

@@ -38,7 +38,7 @@ def load_chainer_snresnet_generator(path: str | Path) -> SNResNetGenerator:
         FileNotFoundError: absent.npz does not exist; give a chainer npz file
     """
     file = ChainerFile.read(path)
-    _without_classes(file, "block2/b1/gammas/W")
+    _without_classes(file, "block2/b1/gammas/W", "load_chainer_projection_generator")
     image_channels, channels = file.take("c5/W", (None, None, 3, 3)).shape[:2]
     size, latent_dim = file.take("l1/W", (None, None)).shape
     coarse = math.isqrt(size // channels)
@@ -89,7 +89,7 @@ def load_chainer_snresnet_critic(path: str | Path) -> SNResNetCritic:
         FileNotFoundError: absent.npz does not exist; give a chainer npz file
     """
     file = ChainerFile.read(path)
-    _without_classes(file, "l_y/W")
+    _without_classes(file, "l_y/W", "load_chainer_projection_critic")
     channels, image_channels = file.take("block1/c1/W", (None, None, 3, 3)).shape[:2]
     with torch.random.fork_rng(devices=[]):
         critic = SNResNetCritic(channels, image_channels=image_channels)
@@ -99,11 +99,11 @@ def load_chainer_snresnet_critic(path: str | Path) -> SNResNetCritic:
         convolutions += [layer for layer in block.shortcut if isinstance(layer, torch.nn.Conv2d)]
         for layer, link in zip(convolutions, ("c1", "c2", "c_sc"), strict=False):
             file.fill(layer, f"block{index + 1}/{link}")
-    file.fill(critic.head, "l5", bias=False)
+    file.fill_weight(critic.head, "l5")  # its bias is 0, and the link has none
     file.finish()
     return critic.eval()
 
 
-def _without_classes(file: ChainerFile, name: str) -> None:
+def _without_classes(file: ChainerFile, name: str, other: str) -> None:
     if name in file.arrays:
-        raise ValueError(f"{file.path} holds {name!r}: it is class-conditional; give a file of a model without classes")
+        raise ValueError(f"{file.path} holds {name!r}: it is class-conditional; read it with {other}")

@@ -1,12 +1,14 @@
 """The npz files of chainer's SN-DCGAN and SN-ResNet, against their forward passes written out here in plain torch.
 
 The names, axes and constants are those of pfnet-research/chainer-gan-lib (`common/net.py`), which DOT and DGflow use,
-and of pfnet-research/sngan_projection (`gen_models/resnet_32.py`, `dis_models/snresnet_32.py`).
+and of pfnet-research/sngan_projection (`gen_models/resnet.py` and `resnet_32.py`, `dis_models/snresnet.py` and
+`snresnet_32.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,12 @@ class Draw:
         # Some variances so small that the added constant is felt: by twenty times the tests' tolerance.
         self.arrays[f"{name}/avg_var"] = self.numbers.choice([0.05, 1.0, 4.0], size).astype(np.float32)
         self.arrays[f"{name}/N"] = np.array(0)
+
+    def class_norm(self, name: str, size: int, classes: int) -> None:
+        self.norm(name, size)
+        del self.arrays[f"{name}/gamma"], self.arrays[f"{name}/beta"]
+        self.normal(f"{name}/gammas/W", classes, size, scale=0.2, mean=1.0)
+        self.normal(f"{name}/betas/W", classes, size, scale=0.2)
 
     def vectors(self) -> None:
         """The persistent `u` of sngan_projection's links, in the midst of training: no singular vector yet."""
@@ -89,6 +97,35 @@ def resnet_generator(channels: int = 6, latent: int = 5, width: int = 2) -> Arra
     return draw.arrays
 
 
+def projection_generator(widths: tuple[int, ...] = (8, 8, 6, 4), latent: int = 5, classes: int = 3) -> Arrays:
+    draw = Draw()
+    draw.link("l1", 4 * widths[0], latent, bias=4 * widths[0])
+    for number, (fan_in, fan_out) in enumerate(pairwise(widths), start=2):
+        block = f"block{number}"
+        for place, channels in ((1, fan_in), (2, fan_out)):
+            draw.class_norm(f"{block}/b{place}", channels, classes)
+            draw.link(f"{block}/c{place}", fan_out, channels, 3, 3, bias=fan_out)
+        draw.link(f"{block}/c_sc", fan_out, fan_in, 1, 1, bias=fan_out)
+    draw.norm("b5", widths[-1])
+    draw.link("c5" if len(set(widths)) == 1 else "l5", 3, widths[-1], 3, 3, bias=3, gain=0.1)
+    return draw.arrays
+
+
+def projection_critic(widths: tuple[int, ...] = (4, 6, 8, 8), classes: int = 3, bias: int = 1) -> Arrays:
+    """All blocks but the last halve the resolution, and have a `c_sc`."""
+    draw = Draw()
+    for number, (fan_in, fan_out) in enumerate(pairwise((3, *widths)), start=1):
+        hidden = fan_out if number == 1 else fan_in
+        draw.link(f"block{number}/c1", hidden, fan_in, 3, 3, bias=hidden)
+        draw.link(f"block{number}/c2", fan_out, hidden, 3, 3, bias=fan_out)
+        if number < len(widths):
+            draw.link(f"block{number}/c_sc", fan_out, fan_in, 1, 1, bias=fan_out)
+    draw.link(f"l{len(widths) + 1}", 1, widths[-1], bias=bias)
+    draw.link("l_y", classes, widths[-1])
+    draw.vectors()
+    return draw.arrays
+
+
 def resnet_critic(channels: int = 6) -> Arrays:
     draw = Draw()
     for index in (1, 2, 3, 4):
@@ -114,12 +151,14 @@ class Forward:
     def deconvolution(self, name: str, x: Tensor, stride: int) -> Tensor:
         return functional.conv_transpose2d(x, self.arrays[f"{name}/W"], self.arrays[f"{name}/b"], stride, 1)
 
-    def norm(self, name: str, x: Tensor) -> Tensor:
-        gamma, beta, mean, variance = (
-            self.arrays[f"{name}/{part}"].reshape(-1, *[1] * (x.ndim - 2))
-            for part in ("gamma", "beta", "avg_mean", "avg_var")
-        )
-        return gamma * (x - mean) / (variance + EPS).sqrt() + beta
+    def norm(self, name: str, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        def part(kind: str) -> Tensor:
+            values = self.arrays[f"{name}/{kind}"]
+            chosen = values if values.ndim == 1 else values[labels]
+            return chosen.reshape(*chosen.shape, *[1] * (x.ndim - 2))
+
+        gamma, beta = ("gamma", "beta") if labels is None else ("gammas/W", "betas/W")
+        return part(gamma) * (x - part("avg_mean")) / (part("avg_var") + EPS).sqrt() + part(beta)
 
     def weight(self, name: str) -> Tensor:
         """W / σ, by one power iteration from u; with no u the largest singular value."""
@@ -157,9 +196,9 @@ def dcgan_logits(arrays: Arrays, x: Tensor, names: tuple[str, ...], normalised: 
     return (x.flatten(1) @ weight.T + links.arrays["l4/b"])[:, 0]
 
 
-def resnet_images(arrays: Arrays, z: Tensor) -> Tensor:
+def resnet_images(arrays: Arrays, z: Tensor, blocks: int = 3, last: str = "c5", labels: Tensor | None = None) -> Tensor:
     links = Forward(arrays)
-    channels = arrays["c5/W"].shape[1]
+    channels = arrays["block2/c1/W"].shape[1]
     h = links.linear("l1", z)
     width = round((h.shape[1] / channels) ** 0.5)
     h = h.reshape(len(z), channels, width, width)
@@ -167,15 +206,15 @@ def resnet_images(arrays: Arrays, z: Tensor) -> Tensor:
     def double(x: Tensor) -> Tensor:
         return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
-    for index in (2, 3, 4):
+    for index in range(2, 2 + blocks):
         block = f"block{index}"
-        r = links.convolution(f"{block}/c1", double(functional.relu(links.norm(f"{block}/b1", h))))
-        r = links.convolution(f"{block}/c2", functional.relu(links.norm(f"{block}/b2", r)))
+        r = links.convolution(f"{block}/c1", double(functional.relu(links.norm(f"{block}/b1", h, labels))))
+        r = links.convolution(f"{block}/c2", functional.relu(links.norm(f"{block}/b2", r, labels)))
         h = r + links.convolution(f"{block}/c_sc", double(h))
-    return torch.tanh(links.convolution("c5", functional.relu(links.norm("b5", h))))
+    return torch.tanh(links.convolution(last, functional.relu(links.norm("b5", h))))
 
 
-def resnet_logits(arrays: Arrays, x: Tensor) -> Tensor:
+def resnet_logits(arrays: Arrays, x: Tensor, halvings: int = 2, labels: Tensor | None = None) -> Tensor:
     links = Forward(arrays)
 
     def conv(name: str, h: Tensor) -> Tensor:
@@ -185,11 +224,20 @@ def resnet_logits(arrays: Arrays, x: Tensor) -> Tensor:
         return functional.avg_pool2d(h, 2)
 
     h = halve(conv("block1/c2", functional.relu(conv("block1/c1", x)))) + conv("block1/c_sc", halve(x))
-    r = conv("block2/c2", functional.relu(conv("block2/c1", functional.relu(h))))
-    h = halve(r) + halve(conv("block2/c_sc", h))
-    for block in ("block3", "block4"):
-        h = h + conv(f"{block}/c2", functional.relu(conv(f"{block}/c1", functional.relu(h))))
-    return (functional.relu(h).sum(dim=(2, 3)) @ links.weight("l5").T)[:, 0]
+    for number in (2, 3, 4):
+        block = f"block{number}"
+        r = conv(f"{block}/c2", functional.relu(conv(f"{block}/c1", functional.relu(h))))
+        h = halve(r) + halve(conv(f"{block}/c_sc", h)) if number <= halvings else r + h
+    h = functional.relu(h).sum(dim=(2, 3))
+    logits = (h @ links.weight("l5").T)[:, 0] + (links.arrays["l5/b"] if "l5/b" in arrays else 0)
+    return logits if labels is None else logits + (links.weight("l_y")[labels] * h).sum(1)
+
+
+LABELS = torch.tensor([2, 0, 1, 1, 0])
+
+
+def bound(load: Callable) -> Callable:
+    return lambda path: wf.models.bind_label(load(path), LABELS)
 
 
 CASES: dict[str, tuple[Callable, Arrays, Callable[[Arrays, Tensor], Tensor], tuple[int, ...]]] = {
@@ -214,6 +262,30 @@ CASES: dict[str, tuple[Callable, Arrays, Callable[[Arrays, Tensor], Tensor], tup
     ),
     "SN-ResNet generator": (adapters.load_chainer_snresnet_generator, resnet_generator(), resnet_images, (5,)),
     "SN-ResNet critic": (adapters.load_chainer_snresnet_critic, resnet_critic(), resnet_logits, (3, 16, 16)),
+    "projection generator": (
+        bound(adapters.load_chainer_projection_generator),
+        projection_generator(),
+        lambda arrays, z: resnet_images(arrays, z, last="l5", labels=LABELS),
+        (5,),
+    ),
+    "projection generator of 32 pixels": (
+        bound(adapters.load_chainer_projection_generator),
+        projection_generator((6, 6, 6, 6)),
+        lambda arrays, z: resnet_images(arrays, z, labels=LABELS),
+        (5,),
+    ),
+    "projection critic": (
+        bound(adapters.load_chainer_projection_critic),
+        projection_critic(),
+        lambda arrays, x: resnet_logits(arrays, x, halvings=3, labels=LABELS),
+        (3, 16, 16),
+    ),
+    "projection critic without bias": (
+        bound(adapters.load_chainer_projection_critic),
+        projection_critic((6, 6, 6, 6), bias=0),
+        lambda arrays, x: resnet_logits(arrays, x, halvings=3, labels=LABELS),
+        (3, 16, 16),
+    ),
 }
 
 
@@ -279,8 +351,10 @@ def test_the_last_layer_of_the_residual_critic_sums_over_positions(path: Path) -
 @pytest.mark.parametrize("case", CASES)
 def test_every_array_must_be_there(case: str, path: Path) -> None:
     load, arrays, _, _ = CASES[case]
-    optional = ("/N", "/u")
-    for name in [name for name in arrays if not name.endswith(optional)]:
+    # A bias is looked for where it may be; of the last layer it may be absent.
+    optional = ("/N", "/u", "l5/b") if "projection" in case else ("/N", "/u")
+    last_of_a_kind = {name.partition("/")[2]: name for name in arrays if not name.endswith(optional)}
+    for name in last_of_a_kind.values():
         np.savez(path, **{other: value for other, value in arrays.items() if other != name})
         with pytest.raises(ValueError, match=rf"published\.npz lacks '{name}'; it is truncated, or of another network"):
             load(path)
@@ -290,10 +364,10 @@ def test_every_array_must_be_there(case: str, path: Path) -> None:
 def test_files_of_other_networks_are_refused(case: str, path: Path) -> None:
     load, _, _, _ = CASES[case]
     for other, (_, arrays, _, _) in CASES.items():
-        if other.split(" of ")[0] == case.split(" of ")[0]:
+        if other.split(" of ")[0].split(" without ")[0] == case.split(" of ")[0].split(" without ")[0]:
             continue
         np.savez(path, **arrays)
-        with pytest.raises(ValueError, match=r"published\.npz lacks '"):
+        with pytest.raises(ValueError, match=r"published\.npz (lacks '|holds .* class-conditional; read it with)"):
             load(path)
 
 
@@ -326,11 +400,16 @@ def test_truncated_files_are_refused(case: str, kept: float, path: Path) -> None
             r"bn1/avg_var is float32 \(9,\); .*floats \(8\)",
         ),
         ("SN-DCGAN generator", {"l0/W": np.ones((63, 6), np.float32)}, "l0/W makes 63 numbers, which are no square"),
-        ("SN-DCGAN critic", {"c1_0/W": np.ones((4, 4, 5, 5), np.float32)}, r"floats \(any, any, 3, 3\)"),
+        ("SN-DCGAN critic", {"c1_0/W": np.ones((4, 4, 5, 5), np.float32)}, r"floats \(4, 4, 3, 3\)"),
+        ("SN-DCGAN critic", {"l4/W": np.ones((1, 63), np.float32)}, "l4/W takes 63 numbers, no square of c3_0/W's 16"),
         ("SN-DCGAN critic", {"l4/b": np.full(1, np.nan, np.float32)}, "l4/b holds numbers that are not finite"),
         ("SN-ResNet generator", {"l1/W": np.ones((20, 5), np.float32)}, "l1/W makes 20 numbers, which are no square"),
-        ("SN-ResNet generator", {"block2/b1/gammas/W": np.ones((9, 6), np.float32)}, "it is class-conditional"),
-        ("SN-ResNet critic", {"l_y/W": np.ones((9, 6), np.float32)}, "holds 'l_y/W': it is class-conditional"),
+        (
+            "SN-ResNet generator",
+            {"block2/b1/gammas/W": np.ones((9, 6), np.float32)},
+            "read it with load_chainer_projection_generator",
+        ),
+        ("SN-ResNet critic", {"l_y/W": np.ones((9, 6), np.float32)}, "read it with load_chainer_projection_critic"),
         ("SN-ResNet critic", {"block2/c1/u": np.ones((1, 7), np.float32)}, r"block2/c1/u is .* floats \(1, 6\)"),
     ],
 )
@@ -355,6 +434,7 @@ def test_the_published_pairs_refine(path: Path, tmp_path: Path) -> None:
 def test_what_is_read_can_be_saved_as_the_library_s_own(path: Path, tmp_path: Path) -> None:
     networks = {}
     cases = {"sndcgan": "SN-DCGAN generator", "resnet": "SN-ResNet generator", "critic": "SN-ResNet critic"}
+    cases |= {"dcgan": "SN-DCGAN critic", "wgan": "WGAN critic"}
     for name, case in cases.items():
         load, arrays, _, _ = CASES[case]
         np.savez(path, **arrays)
@@ -363,8 +443,11 @@ def test_what_is_read_can_be_saved_as_the_library_s_own(path: Path, tmp_path: Pa
         "sndcgan": Recipe("SNDCGANGenerator", {"channels": 16, "latent_dim": 6, "image_size": 16}),
         "resnet": Recipe("SNResNetGenerator", {"channels": 6, "latent_dim": 5, "image_size": 16}),
         "critic": Recipe("SNResNetCritic", {"channels": 6}),
+        "dcgan": Recipe("DCGANCritic", {"channels": 16, "image_size": 16}),
+        "wgan": Recipe("DCGANCritic", {"channels": 16, "image_size": 16, "normalise": False}),
     }
     save_pretrained(tmp_path / "saved", Card("read", "", "", "", "", recipes), networks)
     back = load_pretrained(tmp_path / "saved").networks
-    for name, shape in (("sndcgan", (6,)), ("resnet", (5,)), ("critic", (3, 16, 16))):
+    for name, case in cases.items():
+        shape = CASES[case][3]
         torch.testing.assert_close(back[name](inputs(shape)), networks[name](inputs(shape)), rtol=0, atol=0)
