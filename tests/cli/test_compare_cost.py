@@ -168,8 +168,9 @@ def test_the_methods_are_those_of_the_library(pair: Pretrained) -> None:
         assert ours.acceptance == theirs.acceptance
 
 
-def test_budgets_are_halved() -> None:
-    assert budgets(25) == [25, 12, 6, 3, 1]
+def test_budgets_are_thirds() -> None:
+    assert budgets(25) == [25, 8, 2]
+    assert budgets(9) == [9, 3, 1]
     assert budgets(1) == [1]
 
 

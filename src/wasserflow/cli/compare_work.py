@@ -57,8 +57,11 @@ class Judges:
 
 
 def budgets(largest: int) -> list[int]:
-    """The budgets that quality is measured at: the largest, its half, and so on to 1."""
-    return [largest >> halvings for halvings in range(largest.bit_length())]
+    """The budgets that quality is measured at: the largest, a third of it, and so on down to 1 or 2."""
+    found = [largest]
+    while found[-1] >= 3:
+        found.append(found[-1] // 3)
+    return found
 
 
 def result_of(row: Row, arena: Arena, judges: Judges, n: int, seed: int, budget: int) -> Result:
