@@ -15,6 +15,7 @@ from wasserflow.models.char_gan import CharacterCritic, CharacterGenerator
 from wasserflow.spaces import Normal
 from wasserflow.training.batches import IterationData
 from wasserflow.training.centring import centre
+from wasserflow.training.learning_rate import LinearDecay
 from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.text_monitor import TextMonitor
 from wasserflow.training.wgan_gp import WGANGP
@@ -54,6 +55,7 @@ def train_text_gan(
     penalty: float = 10.0,
     lr: float = 1e-4,
     betas: tuple[float, float] = (0.5, 0.9),
+    decay: float = 0.0,
     precision: str = "32-true",
     accelerator: str = "auto",
     checkpoint_every: int = 500,
@@ -82,6 +84,7 @@ def train_text_gan(
         penalty: weight of the gradient penalty.
         lr: learning rate of both Adam optimisers.
         betas: decay rates of both Adam optimisers.
+        decay: the last part of the run, 0 to 1, over which the learning rate falls to 0.
         precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
         accelerator: where to train, in Lightning's words.
         checkpoint_every: iterations between two writings of `last.ckpt`.
@@ -117,13 +120,14 @@ def train_text_gan(
     gan = WGANGP(
         *networks, Normal(latent_dim), penalty=penalty, critic_steps=critic_steps, lr=lr, betas=betas, seed=seed
     )
+    monitor = TextMonitor(alphabet, alphabet.decode(alphabet.encode(held_out, length)), out, every=measure_every)
     options = {"batch_size": critic_steps * batch_size, "iterations": iterations, "seed": seed}
     fit_run(
         gan,
         TextBatches(alphabet.encode(strings, length), len(alphabet), **options),
         out,
         checkpoint_every=checkpoint_every,
-        callbacks=[TextMonitor(alphabet, alphabet.decode(alphabet.encode(held_out, length)), out, every=measure_every)],
+        callbacks=[LinearDecay(lr, iterations, decay), monitor],
         precision=precision,
         accelerator=accelerator,
         resume=resume,

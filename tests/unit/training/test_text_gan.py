@@ -76,7 +76,7 @@ def test_the_critic_is_left_centred(tmp_path: Path) -> None:
 def test_a_resumed_run_repeats_an_uninterrupted_one(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trained(tmp_path / "whole", iterations=11, precision=precision)
+    whole = trained(tmp_path / "whole", iterations=11, precision=precision, decay=0.5)
     step = WGANGP.training_step
 
     def interrupted(self: WGANGP, batch: Any, batch_idx: int) -> None:
@@ -87,10 +87,13 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(
     with monkeypatch.context() as patch:
         patch.setattr(WGANGP, "training_step", interrupted)
         with pytest.raises(RuntimeError, match="the power went out"):
-            trained(tmp_path / "parts", iterations=11, precision=precision)
-    resumed = trained(tmp_path / "parts", iterations=11, precision=precision, resume=True)
+            trained(tmp_path / "parts", iterations=11, precision=precision, decay=0.5)
+    resumed = trained(tmp_path / "parts", iterations=11, precision=precision, decay=0.5, resume=True)
     assert torch.equal(weights(resumed), weights(whole))
-    assert not torch.equal(weights(whole), weights(trained(tmp_path / "other", 11, precision=precision, seed=1)))
+    assert not torch.equal(
+        weights(whole), weights(trained(tmp_path / "other", 11, precision=precision, decay=0.5, seed=1))
+    )
+    assert not torch.equal(weights(whole), weights(trained(tmp_path / "steady", 11, precision=precision)))
 
 
 def test_in_half_precision_every_update_of_the_critic_sees_the_one_before(tmp_path: Path) -> None:
