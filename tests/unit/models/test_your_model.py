@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 import wasserflow as wf
 from toys import mlp_critic
+from wasserflow.models.pretrained import Card, Recipe, load_pretrained, save_pretrained
 
 F64 = {"rtol": 1e-12, "atol": 1e-12}
 CENTRES = torch.tensor([[4.0, 0.0], [0.0, 4.0], [-4.0, -4.0]], dtype=torch.float64)
@@ -135,6 +137,19 @@ class BatchNorm(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         return self.norm(z)
+
+
+def test_a_bound_label_is_saved_in_a_card(tmp_path: Path) -> None:
+    network = {"make": "ClassResNetGenerator", "arguments": {"widths": [8, 4], "classes": 3, "latent_dim": 2}}
+    recipe = Recipe("BoundLabel", {"network": network, "label": 2})
+    generator = wf.models.ClassResNetGenerator((8, 4), classes=3, latent_dim=2).eval()
+    torch.nn.init.normal_(generator.blocks[0].norms[0].scale.weight)  # else all classes are alike
+    card = Card("third", "", "", "", "", {"generator": recipe})
+    save_pretrained(tmp_path / "third", card, {"generator": wf.models.bind_label(generator, 2)})
+    z = torch.randn(2, 2)
+    images = load_pretrained(tmp_path / "third").generator(z)
+    assert torch.equal(images, generator(z, torch.tensor([2, 2])))
+    assert not torch.equal(images, generator(z, torch.tensor([1, 1])))
 
 
 def test_labels_that_cannot_be() -> None:

@@ -109,6 +109,13 @@ def test_refinement_raises_the_score() -> None:
     assert all(parameter.grad is None and parameter.requires_grad for parameter in generator.parameters())
 
 
+def test_a_fast_copy_is_the_same() -> None:
+    generator = load_one_step(pipeline(classes=2), class_label=1)
+    fast, _ = wf.prepare(generator, torch.nn.Identity())
+    z = wf.spaces.Normal(generator.latent_shape).sample(2, seed=6)
+    torch.testing.assert_close(fast(z), generator(z), rtol=1e-4, atol=1e-5)
+
+
 def test_a_network_in_train_mode_stays_so_and_is_noticed() -> None:
     pipe = pipeline()
     pipe.unet.train()
