@@ -10,14 +10,13 @@ from typing import Any, Literal
 from torch import Tensor
 
 from wasserflow.cli.measures import POINTS
-from wasserflow.cli.trained import built, images_of, save_trained, told
+from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.spaces import Normal
 from wasserflow.training.image_wgan_gp import train_image_wgan_gp
 from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
 
 ToyName = Literal["25gaussians", "swissroll"]
-ImagesName = Literal["cifar10", "mnist"]
 
 # Ansari et al. (2021), appendix D.1.
 _PUBLISHED_2D = {"space": "data", "divergence": "kl", "step_size": 0.01, "temperature": 0.01, "steps": 100}
