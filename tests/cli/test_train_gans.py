@@ -42,6 +42,7 @@ def test_vector_critics(name: str, data: str, tmp_path: Path) -> None:
     assert model.networks["vector_critic"](images).shape == (2, 3)
     assert model.prior.shape == (32,)
     assert f"flips {data == 'cifar10'}" in model.card.training
+    assert model.card.refine == {"features": f"{data}-resnet"}
     assert "critic_steps 2" in model.card.training
 
 

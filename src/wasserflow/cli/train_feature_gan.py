@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from wasserflow.cli.judges import SHIPPED_JUDGES
 from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.spaces import Normal
@@ -102,4 +103,5 @@ def _save(
         networks=networks,
         trained={"generator": gan.averaged_generator(), "vector_critic": gan.settled_critic()},
         prior=Recipe("Normal", {"shape": latent_dim}),
+        refine={"features": SHIPPED_JUDGES[data]},
     )

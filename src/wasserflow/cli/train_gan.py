@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from wasserflow.cli.judges import SHIPPED_JUDGES
 from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Recipe
@@ -171,6 +172,7 @@ def _train_gan(
         networks=networks,
         trained={"generator": gan.averaged_generator(), "critic": gan.settled_critic()},
         prior=Recipe("Normal", {"shape": latent_dim}),
+        refine={"features": SHIPPED_JUDGES[data]},
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from wasserflow.cli.judges import SHIPPED_JUDGES
 from wasserflow.cli.measures import POINTS
 from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
 from wasserflow.models.pretrained import Recipe
@@ -108,6 +109,7 @@ def _train_on_images(
         networks=networks,
         trained={"generator": gan.averaged_generator(), "critic": gan.settled_critic()},
         prior=Recipe("Normal", {"shape": latent_dim}),
+        refine={"features": SHIPPED_JUDGES[data]},
     )
 
 
