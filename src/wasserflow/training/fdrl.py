@@ -22,6 +22,7 @@ from wasserflow.freezing import evaluating
 from wasserflow.integrators import EulerMaruyama
 from wasserflow.potentials import LearnedRatio
 from wasserflow.ratios import BregmanLoss, LogRatio, least_squares, log_ratio_of
+from wasserflow.rows import moving
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Source
 from wasserflow.training.adversarial import slope_penalty
@@ -219,11 +220,11 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             extra_steps: steps of refinement after the K of training.
             seed: an int, one seed a sample, or a `torch.Generator`; sample i depends on its own seed only.
             condition: maps (batch, *event) to (batch,) log-ratios log p' - log p of another law p' to the data's, such
-                as `wf.classifier_log_ratio`; the flow then leads there. It is asked about a batch at a time.
+                as `wf.classifier_log_ratio`; the flow then leads there.
             guidance: φ, the weight of the condition: log r - φ (log p' - log p) takes the place of log r.
             guided_steps: leave the condition out after so many steps; None for never, as published. Free steps at the
                 end mend what a strong condition has done to the samples, and seldom change what they show.
-            batch_size: particles at a time, on which no sample depends.
+            batch_size: particles at a time, on which no sample depends; a condition's labels, one a sample, follow.
             watch: called with each state of the first batch.
 
         Returns:
@@ -287,10 +288,12 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         seeds, steps, moved = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps, []
         led = steps if guided_steps is None or condition is None else min(guided_steps, steps)
         guided, free = self.potential(self.sampler, condition, guidance), self.potential(self.sampler)
-        for part, part_seeds in zip(x0.split(batch_size), seeds.split(batch_size), strict=True):
-            x = self._move(guided, part, led, part_seeds, watch)
-            # A second stream of noise, or that of the first steps would come again.
-            moved.append(self._move(free, x, steps - led, part_seeds.bitwise_not(), _later(watch, led)))
+        for start in range(0, len(x0), batch_size):
+            rows = slice(start, start + batch_size)
+            with moving(rows):
+                x = self._move(guided, x0[rows], led, seeds[rows], watch)
+                # A second stream of noise, or that of the first steps would come again.
+                moved.append(self._move(free, x, steps - led, seeds[rows].bitwise_not(), _later(watch, led)))
             watch = None
         return torch.cat(moved)
 

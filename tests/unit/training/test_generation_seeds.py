@@ -55,3 +55,17 @@ def test_no_stream_of_torch_is_touched(model: wf.FlowGuidedRatio) -> None:
     before = torch.random.get_rng_state()
     model.generate(3, extra_steps=1, seed=0)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_labels_of_one_a_sample_follow_their_samples_into_batches() -> None:
+    torch.manual_seed(0)
+    model = wf.FlowGuidedRatio(
+        wf.models.mlp_ratio(width=8), wf.spaces.Normal([2]), flow_steps=3, step_size=0.1, ema=0.0
+    ).eval()
+    classifier = torch.nn.Linear(2, 3).eval()
+    labels = torch.tensor([0, 1, 2, 2, 1])
+    condition = wf.classifier_log_ratio(classifier, labels, classes=3)
+    whole, parts = (model.generate(5, 2, condition=condition, guidance=5.0, batch_size=size) for size in (5, 2))
+    torch.testing.assert_close(parts, whole)
+    one = model.generate(5, 2, condition=wf.classifier_log_ratio(classifier, 0, classes=3), guidance=5.0)
+    assert not torch.allclose(one[1:], whole[1:], atol=1e-3)
