@@ -17,8 +17,9 @@ from wasserflow.checks import check_images
 class Glow(nn.Module):
     """Turns flat normal latents into images and back; the flow is `normflows.MultiscaleFlow` of `normflows.GlowBlock`.
 
-    log p(x) = log N(z; 0, I) + log |det dz/dx|, with z = f(logit(0.05 + 0.9 (x + 1) / 2)): the logit, which Glow itself
-    does not have, keeps images bounded, so that latents may move anywhere.
+    log p(x) = log N(z; 0, I) + log |det dz/dx|, with z = f(logit(0.05 + 0.9 (x + 1) / 2)). Two things differ from the
+    paper so that latents may move anywhere: the logit keeps images bounded, and couplings multiply by a sigmoid on the
+    way to the image instead of dividing by it, which overflows at latents unlike those of the data.
 
     Args:
         image_size: height and width of an image in pixels, a multiple of 2^levels.
@@ -133,7 +134,7 @@ def _multiscale(
         channels, size = image_channels * 2 ** (halvings + 1), image_size // 2**halvings
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torch.lu is deprecated")
-            steps = [normflows.flows.GlowBlock(channels, width, split_mode="channel") for _ in range(depth)]
+            steps = [normflows.flows.GlowBlock(channels, width, scale_map="sigmoid_inv") for _ in range(depth)]
         flows.append([*steps, _Squeeze()])
         shapes.append((channels if halvings == levels else channels // 2, size, size))
     bases = [normflows.distributions.DiagGaussian(shape, trainable=False) for shape in shapes]

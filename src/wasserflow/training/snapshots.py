@@ -46,6 +46,7 @@ class SampleGrid(Callback):
         network = self.generator()
         latents = self.prior.sample(self.side**2, seed=self.seed, device=pl_module.device)
         with torch.no_grad(), evaluating(network):
-            grid = image_grid(network(latents), columns=self.side, scale=1)
+            # A picture must not end a training: what is not a number is shown grey.
+            grid = image_grid(network(latents).nan_to_num(), columns=self.side, scale=1)
         self.folder.mkdir(parents=True, exist_ok=True)
         grid.save(self.folder / f"samples-{trainer.global_step}.png")

@@ -157,7 +157,9 @@ class VAE(lightning.LightningModule):
         likelihood, kl = (part.mean() for part in self.bound(images, stream))
         loss = likelihood + kl
         if not loss.isfinite():
-            raise ValueError(f"the bound is {float(loss.detach())} at step {self.global_step}; take an lr below {self.lr:g}")
+            raise ValueError(
+                f"the bound is {float(loss.detach())} at step {self.global_step}; take an lr below {self.lr:g}"
+            )
         self.log_dict({"loss": loss, "kl": kl, "std": self.log_std.exp()}, prog_bar=True)
         return loss
 
