@@ -5,6 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Okabe & Ito (2008), without its yellow, which is faint on white; markers keep apart what shares a colour.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -48,7 +52,6 @@ def save_quality_against_compute(
     if not moved and not drawn:
         raise ValueError("there are no methods to plot; give at least one")
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     figure = Figure(figsize=(8.6, 5.0), dpi=130, layout="constrained")
     axes = figure.subplots()
@@ -57,38 +60,47 @@ def save_quality_against_compute(
     lines = [(name, points, "-") for name, points in moved.items()]
     lines += [(name, points, "--") for name, points in drawn.items()]
     for number, (name, points, dash) in enumerate(lines):
-        units = sorted(points)
-        means = [statistics.fmean(points[unit]) for unit in units]
-        bars = [statistics.stdev(points[unit]) if len(points[unit]) > 1 else 0.0 for unit in units]
-        turns = number // len(_COLOURS)
-        colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[(number + turns) % len(_MARKERS)]
-        axes.errorbar(
-            units,
-            means,
-            bars,
-            linestyle=dash,
-            linewidth=1.3,
-            elinewidth=0.8,
-            capsize=2,
-            color=colour,
-            marker=marker,
-            markersize=4,
-            label=name,
-        )
-    axes.set_xscale("log", base=2)
-    every = [
-        statistics.fmean(numbers) for points in (before, *(line[1] for line in lines)) for numbers in points.values()
-    ]
-    if 0 < min(every) < max(every) / _FAR_APART:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
+        _draw(axes, number, name, points, dash)
+    every = [numbers for points in (before, *moved.values(), *drawn.values()) for numbers in points.values()]
+    _scale(axes, [statistics.fmean(numbers) for numbers in every])
     axes.set(xlabel=spent, ylabel=quantity)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     if title:
         axes.set_title(title, fontsize=10)
     figure.savefig(path)
+
+
+def _draw(axes: Axes, number: int, name: str, points: Points, dash: str) -> None:
+    units = sorted(points)
+    means = [statistics.fmean(points[unit]) for unit in units]
+    bars = [statistics.stdev(points[unit]) if len(points[unit]) > 1 else 0.0 for unit in units]
+    turns, colour = divmod(number, len(_COLOURS))
+    axes.errorbar(
+        units,
+        means,
+        bars,
+        linestyle=dash,
+        linewidth=1.3,
+        elinewidth=0.8,
+        capsize=2,
+        color=_COLOURS[colour],
+        marker=_MARKERS[(number + turns) % len(_MARKERS)],
+        markersize=4,
+        label=name,
+    )
+
+
+def _scale(axes: Axes, means: Sequence[float]) -> None:
+    """Equal factors as equal lengths, along what was spent and, where the numbers lie far apart, along them too."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(plain)
+    axes.xaxis.set_minor_locator(NullLocator())
+    if 0 < min(means) < max(means) / _FAR_APART:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(plain)
+        axes.yaxis.set_minor_locator(NullLocator())
