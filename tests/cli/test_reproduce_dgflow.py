@@ -81,6 +81,16 @@ def test_pictures_are_of_the_flow(words: list[str], tmp_path: Path) -> None:
         picture.verify()
 
 
+def test_rows_without_a_model_are_left_out_and_told(words: list[str], tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(zoo, "names", list)
+    models = json.loads(words[words.index("--models") + 1])
+    del models["cifar10-sndcgan-hinge"], models["cifar10-sn-resnet-gan"]
+    words[words.index("--models") + 1] = json.dumps(models)
+    main([*words, "--only", "[2]", "--methods", "[kl]", "--seeds", "1", "--out", str(tmp_path / "out")])
+    assert list(rows_of(tmp_path / "out", 2)) == ["WGAN-GP, KL", "SN-DCGAN (ns), KL"]
+    assert "SN-DCGAN (hi): cifar10-sndcgan-hinge is not shipped" in capsys.readouterr().err
+
+
 def test_an_interrupted_run_goes_on(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, out = tmp_path / "whole", tmp_path / "out"
     words = [*words, "--only", "[13]", "--methods", "[kl, logd]", "--seeds", "1"]
@@ -119,5 +129,5 @@ def test_refusals(words: list[str], tmp_path: Path, wrong: list[str], message: s
 
 
 def test_a_critic_that_is_missing_is_named(pair: str) -> None:
-    with pytest.raises(ValueError, match="has no uncorrected; it has critic, generator"):
+    with pytest.raises(ValueError, match="critic is uncorrected, none of the model's own"):
         dgflow_flows.Base(pair, 4).critic("uncorrected")

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from wasserflow.cli.choices import MethodOptions
+from wasserflow.cli.critics import critic_named
 from wasserflow.data.images import to_uint8
 from wasserflow.flow import FlowDiverged
 from wasserflow.integrators import State
@@ -63,15 +64,12 @@ class Base:
         return prepare(self.model.generator, precision=self.precision)[0]
 
     def critic(self, name: str) -> nn.Module:
-        """One of its networks, made fast.
+        """One of its networks, or another model's critic, made fast.
 
         Raises:
-            ValueError: it has none of that name.
+            ValueError: neither.
         """
-        if name not in self.model.networks:
-            known = ", ".join(sorted(self.model.networks))
-            raise ValueError(f"{self.name} has no {name}; it has {known}")
-        return prepare(self.model.networks[name], precision=self.precision)[0]
+        return prepare(critic_named(self.model, name), precision=self.precision)[0]
 
     def unrefined(self, seed: int) -> UInt8[Tensor, "n channels height width"]:
         """Its own images of a seed."""
@@ -84,7 +82,7 @@ class Base:
         """Refine the latents of a seed.
 
         Args:
-            critic: which of its networks judges.
+            critic: which of its networks judges, or which other model's critic.
             options: how.
             seed: of the latents and of the noise.
             picture: where to draw the first samples over the steps; not drawn if None.

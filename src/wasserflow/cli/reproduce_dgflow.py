@@ -64,7 +64,8 @@ def reproduce_dgflow(
         out: A new folder for the results.
         only: Which tables.
         methods: Which columns.
-        rows: Which base models, by their names in the tables, such as '[VAE, MMD-GAN]'; all if left out.
+        rows: Which base models, by their names in the tables, such as '[VAE, MMD-GAN]'; all that are shipped or among
+            models, if left out.
         models: Other models instead of the shipped ones, by their names, such as '{"cifar10-vae": "runs/vae/model"}'.
         n: Samples a row and seed.
         seeds: How many sets of latents.
@@ -77,7 +78,7 @@ def reproduce_dgflow(
         overwrite: Replace an earlier run in --out.
         progress: Show progress bars.
     """
-    chosen = _chosen(only, methods, rows)
+    chosen = _chosen(only, methods, rows, {*zoo.names(), *(models or {})})
     if n < 2 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 2 samples and 1 seed")
     if resume and overwrite:
@@ -108,7 +109,7 @@ def reproduce_dgflow(
         _report(out, plan, span, finished, config, record)
 
 
-def _chosen(only: Sequence[int], methods: Sequence[str], rows: Sequence[str] | None) -> list[Table]:
+def _chosen(only: Sequence[int], methods: Sequence[str], rows: Sequence[str] | None, at_hand: set[str]) -> list[Table]:
     known = [table.number for table in TABLES]
     if not only or set(only) - set(known):
         raise ValueError(f"only is {list(only)}; give some of {', '.join(map(str, known))}")
@@ -117,11 +118,18 @@ def _chosen(only: Sequence[int], methods: Sequence[str], rows: Sequence[str] | N
     tables = [table for table in TABLES if table.number in only]
     names = list(dict.fromkeys(subject.label for table in tables for subject in table.subjects))
     if rows is None:
-        return tables
+        rows = [s.label for table in tables for s in table.subjects if s.model in at_hand]
+        _tell_missing(tables, at_hand)
     if not rows or set(rows) - set(names):
         raise ValueError(f"rows is {list(rows)}; give some of {', '.join(names)}")
     kept = [replace(each, subjects=tuple(s for s in each.subjects if s.label in rows)) for each in tables]
     return [table for table in kept if table.subjects]
+
+
+def _tell_missing(tables: Sequence[Table], at_hand: set[str]) -> None:
+    missing = {s.label: s.model for table in tables for s in table.subjects if s.model not in at_hand}
+    for label, model in missing.items():
+        print(f"{label}: {model} is not shipped; train one and give it by --models", file=sys.stderr)
 
 
 def _models(tables: Sequence[Table]) -> list[str]:
