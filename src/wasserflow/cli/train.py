@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from wasserflow.cli.trained import ImagesName, images_of, save_trained, told
+from wasserflow.cli.trained import ImagesName, images_of, mirrored, save_trained, told
 from wasserflow.data.captions import captions
 from wasserflow.models.pretrained import Recipe
 from wasserflow.training.attack import robust_accuracy
@@ -18,7 +18,9 @@ from wasserflow.training.vq import measure_vq
 from wasserflow.training.vq import train_vq as fit_vq
 
 
-def train_classifier(out: Path, data: ImagesName = "cifar10", radius: float = 0.0, **settings: Any) -> None:
+def train_classifier(
+    out: Path, data: ImagesName = "cifar10", radius: float = 0.0, flips: bool | None = None, **settings: Any
+) -> None:
     """Train a small residual classifier, whose last hidden layer serves as the features of metrics.
 
     Args:
@@ -26,10 +28,12 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", radius: float = 0.
         data: The labelled images: `train` is learnt from, `validation` chooses the checkpoint, `test` is measured.
         radius: Of the L2 ball around each image on [-1, 1] in which the classifier is to be right; 0 for ordinary
             training.
+        flips: Mirror half of the training images; for cifar10 only, if left out.
         settings: Of the trainer.
     """
+    flips = mirrored(data, flips)
     train, held_out, test = (images_of(data, split) for split in ("train", "validation", "test"))
-    network = fit_classifier(train, held_out, out, radius=radius, **settings)
+    network = fit_classifier(train, held_out, out, radius=radius, flips=flips, **settings)
     metrics = {"test accuracy, %": robust_accuracy(network, test.images, test.labels, radius=0, steps=1)}
     if radius:
         name = f"test accuracy, %, under 10-step attacks of radius {radius} on [-1, 1]"
@@ -45,7 +49,7 @@ def train_classifier(out: Path, data: ImagesName = "cifar10", radius: float = 0.
         out,
         summary=f"residual classifier of {data}; its features measure images",
         data=data,
-        training=told({**settings, "radius": radius}),
+        training=told({**settings, "radius": radius, "flips": flips}),
         networks={"model": Recipe("SmallResNet", sizes)},
         trained={"model": network},
         metrics=metrics,

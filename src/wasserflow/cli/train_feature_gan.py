@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from wasserflow.cli.judges import SHIPPED_JUDGES
-from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
+from wasserflow.cli.trained import ImagesName, built, images_of, mirrored, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.spaces import Normal
 from wasserflow.training.feature_gan import FeatureGAN
@@ -41,7 +41,7 @@ def train_mmd_gan(
     images = images_of(data, "train").images
     networks = _networks(images, width, features, latent_dim)
     generator, critic = built(seed, *networks.values())
-    flips = data == "cifar10" if flips is None else flips
+    flips = mirrored(data, flips)
     gan = fit_mmd_gan(generator, critic, Normal(latent_dim), images, out, flips=flips, seed=seed, **settings)
     _save(out, f"MMD-GAN on {data}", data, told(settings, flips=flips, seed=seed), networks, gan, latent_dim)
 
@@ -71,7 +71,7 @@ def train_ocf_gan(
     images = images_of(data, "train").images
     networks = _networks(images, width, features, latent_dim)
     generator, critic = built(seed, *networks.values())
-    flips = data == "cifar10" if flips is None else flips
+    flips = mirrored(data, flips)
     gan = fit_ocf_gan(generator, critic, Normal(latent_dim), images, out, flips=flips, seed=seed, **settings)
     _save(out, f"OCF-GAN-GP on {data}", data, told(settings, flips=flips, seed=seed), networks, gan, latent_dim)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wasserflow.cli.judges import SHIPPED_JUDGES
-from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
+from wasserflow.cli.trained import ImagesName, built, images_of, mirrored, save_trained, told
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Recipe
 from wasserflow.models.resnet import SmallResNet
@@ -160,7 +160,7 @@ def _train_gan(
         images_of(data, "train").images,
         out,
         loss=losses[loss],
-        flips=data == "cifar10" if flips is None else flips,
+        flips=mirrored(data, flips),
         seed=seed,
         **settings,
     )
@@ -182,6 +182,7 @@ def train_critic(
     data: ImagesName = "cifar10",
     critic_channels: int | None = None,
     backbone: str | None = None,
+    flips: bool | None = None,
     **settings: Any,
 ) -> None:
     """Refit a critic to a generator that stands still, and report how good a log-ratio it is.
@@ -192,6 +193,7 @@ def train_critic(
         data: The real images: `train` is learnt from, `validation` measures.
         critic_channels: Begin with a new SN-DCGAN critic of this width; with the pair's own critic if left out.
         backbone: Begin with a new critic on the frozen features of this classifier, a shipped model or a folder.
+        flips: Mirror half of the real images; for cifar10 only, if left out.
         settings: Of the trainer.
     """
     if critic_channels is not None and backbone is not None:
@@ -210,14 +212,15 @@ def train_critic(
         critic = ResNetCritic.on(_classifier(backbone))
         recipe = Recipe("ResNetCritic", {"widths": critic.widths, "image_channels": critic.image_channels})
     assert pair.prior is not None
-    refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, **settings)
+    flips = mirrored(data, flips)
+    refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, flips=flips, **settings)
     assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
     print(json.dumps(assessment, indent=2))
     save_trained(
         out,
         summary=f"{pair.card.summary}; critic refitted with the generator frozen",
         data=data,
-        training=f"pair: {pair.card.command} ({pair.card.training}); then the critic: {told(settings)}",
+        training=f"pair: {pair.card.command} ({pair.card.training}); then the critic: {told(settings, flips=flips)}",
         networks={"generator": pair.card.networks["generator"], "critic": recipe},
         trained={"generator": pair.generator, "critic": refitted},
         prior=pair.card.prior,

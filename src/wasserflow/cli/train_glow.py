@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wasserflow.cli.judges import SHIPPED_JUDGES
-from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
+from wasserflow.cli.trained import ImagesName, built, images_of, mirrored, save_trained, told
 from wasserflow.models import Glow
 from wasserflow.models.pretrained import Recipe
 from wasserflow.training.glow import measure_glow
@@ -53,7 +53,7 @@ def train_glow(
     recipe = Recipe("Glow", sizes)
     (network,) = built(seed, recipe)
     assert isinstance(network, Glow)
-    flips = data == "cifar10" if flips is None else flips
+    flips = mirrored(data, flips)
     glow = fit_glow(network, train, held_out, out, flips=flips, seed=seed, **settings)
     metrics = {"bits per dimension, validation": round(measure_glow(glow, held_out), 4)}
     print(json.dumps(metrics, indent=2))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wasserflow.cli.judges import SHIPPED_JUDGES
-from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
+from wasserflow.cli.trained import ImagesName, built, images_of, mirrored, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.training.vae import measure_vae
 from wasserflow.training.vae import train_vae as fit_vae
@@ -44,7 +44,7 @@ def train_vae(
         "encoder": Recipe("ConvEncoder", {"outputs": 2 * latent_dim, "widths": widths, **shape}),
     }
     decoder, encoder = built(seed, *networks.values())
-    flips = data == "cifar10" if flips is None else flips
+    flips = mirrored(data, flips)
     vae = fit_vae(encoder, decoder, latent_dim, train, out, flips=flips, seed=seed, **settings)
     metrics = {name: round(value, 4) for name, value in measure_vae(vae, held_out).items()}
     metrics["std of a pixel"] = round(float(vae.log_std.detach().exp()), 4)

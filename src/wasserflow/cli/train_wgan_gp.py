@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wasserflow.cli.judges import SHIPPED_JUDGES
 from wasserflow.cli.measures import POINTS
-from wasserflow.cli.trained import ImagesName, built, images_of, save_trained, told
+from wasserflow.cli.trained import ImagesName, built, images_of, mirrored, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.spaces import Normal
 from wasserflow.training.image_wgan_gp import train_image_wgan_gp
@@ -99,7 +99,7 @@ def _train_on_images(
     images = images_of(data, "train").images
     networks = _networks(images, channels, critic_channels, latent_dim)
     generator, critic = built(seed, *networks.values())
-    flips = data == "cifar10" if flips is None else flips
+    flips = mirrored(data, flips)
     gan = train_image_wgan_gp(generator, critic, Normal(latent_dim), images, out, flips=flips, seed=seed, **settings)
     save_trained(
         out,

@@ -23,6 +23,11 @@ def images_of(data: ImagesName, split: Split) -> LabelledImages:
     return cifar10(split) if data == "cifar10" else mnist(split)
 
 
+def mirrored(data: str, flips: bool | None) -> bool:
+    """Whether to mirror half of the images: as asked, else where a mirrored image is one, unlike a digit."""
+    return data == "cifar10" if flips is None else flips
+
+
 def built(seed: int, *recipes: Recipe) -> list[nn.Module]:
     """Build networks by names of `wasserflow.models`, their weights from one stream, one after another."""
     # Initial weights come from torch's global stream, which is the caller's.

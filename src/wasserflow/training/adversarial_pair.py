@@ -160,6 +160,8 @@ class AdversarialPair(lightning.LightningModule, ABC):
         self.manual_backward(loss + penalties)
         # Stepped without Lightning's wrapper, which counts: the global step is to count iterations.
         optimizer.optimizer.step()
+        # Autocast keeps its casts of the weights for the whole training step, and these have just moved.
+        torch.clear_autocast_cache()
         return loss.detach()
 
     def _update_generator(self, real: Tensor, fake: Tensor, stream: torch.Generator) -> Tensor:

@@ -25,11 +25,11 @@ from wasserflow.ratios import BregmanLoss, LogRatio, least_squares, log_ratio_of
 from wasserflow.rows import moving
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Source
-from wasserflow.training.adversarial import slope_penalty
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import step_stream
 from wasserflow.training.divergence_guard import DivergenceGuard, TrainingDiverged
+from wasserflow.training.penalties import slope_penalty
 
 D = TypeVar("D")
 Particles = Float[Tensor, "batch *event"]
