@@ -6,7 +6,8 @@ from pathlib import Path
 
 from wasserflow.reports.record import RECORD_NAME
 
-_RESULTS = {".csv", ".gif", ".json", ".npz", ".png", ".txt"}
+_RESULTS = {".csv", ".gif", ".json", ".npz", ".png"}
+_TEXTS = {"before_after.txt"}  # other texts are somebody's notes
 
 
 def prepare_out_dir(path: str | Path, overwrite: bool = False) -> Path:
@@ -42,7 +43,7 @@ def prepare_out_dir(path: str | Path, overwrite: bool = False) -> Path:
         if not overwrite:
             raise ValueError(f"{out} holds an earlier run; choose another --out, or replace it with --overwrite")
         for file in out.iterdir():
-            if file.is_file() and file.suffix in _RESULTS:
+            if file.is_file() and (file.suffix in _RESULTS or file.name in _TEXTS):
                 file.unlink()
     out.mkdir(parents=True, exist_ok=True)
     return out
