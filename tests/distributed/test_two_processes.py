@@ -30,6 +30,18 @@ def test_two_processes_give_the_samples_of_one(tmp_path: Path) -> None:
     assert not list((tmp_path / "2").glob("part-*"))
 
 
+def test_the_first_of_two_processes_measures_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "wasserflow.cli", "refine", "--model", "cifar10-vae", "--n", "24", "--steps", "2"]
+    for devices in ("1", "2"):
+        out = ["--devices", devices, "--out", str(tmp_path / devices)]
+        subprocess.run([*command, *out], check=True, timeout=300)
+    one, two = (json.loads((tmp_path / devices / "run.json").read_text()) for devices in ("1", "2"))
+    assert one["status"] == two["status"] == "finished"
+    for when in ("before", "after"):
+        score, other = (record["metrics"][when]["inception_score"] for record in (one, two))
+        assert abs(score - other) < 0.01 * score
+
+
 def test_two_processes_move_whole_groups(tmp_path: Path) -> None:
     model = toy_pair(tmp_path / "toy")
     command = [sys.executable, "-m", "wasserflow.cli", "refine", "--model", model, "--method", "gmi", "--n", "11"]

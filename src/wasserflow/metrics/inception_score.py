@@ -41,7 +41,8 @@ def inception_score(logits: Float[Tensor, "n classes"], splits: int = 10, seed: 
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Metric `InceptionScore` will save all")
-        metric = InceptionScore(nn.Identity(), splits=splits)
+        # The other processes of a run do not measure, and would be waited for.
+        metric = InceptionScore(nn.Identity(), splits=splits, sync_on_compute=False)
     # In float64 no class probability underflows to 0, whose logarithm would make the score NaN.
     metric.update(logits.double())
     with torch.random.fork_rng(devices=[]):

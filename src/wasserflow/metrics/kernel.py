@@ -60,7 +60,8 @@ def kernel_distance(
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all")
-        metric = KernelInceptionDistance(nn.Identity(), subsets=subsets, subset_size=size)
+        # The other processes of a run do not measure, and would be waited for.
+        metric = KernelInceptionDistance(nn.Identity(), subsets=subsets, subset_size=size, sync_on_compute=False)
     metric.update(reference.double(), real=True)
     metric.update(samples.double(), real=False)
     # It draws from torch's global stream: seed that one, and give the caller's back.
