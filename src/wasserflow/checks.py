@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
 from jaxtyping import Shaped
 from torch import Tensor
 
@@ -113,3 +116,17 @@ def require_sets(**sets: object) -> None:
                 f"{name} has {x.dtype} samples of shape {tuple(x.shape[1:])}, and {first[0]} {first[1].dtype} ones of "
                 f"{tuple(first[1].shape[1:])}; make these the same"
             )
+
+
+def require_weights(weights: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Refuse anything but three finite numbers.
+
+    Raises:
+        ValueError: another count, or NaN or infinite numbers.
+        TypeError: not a sequence of numbers.
+    """
+    if not isinstance(weights, (tuple, list)) or any(not isinstance(w, Real) or isinstance(w, bool) for w in weights):
+        raise TypeError(f"weights is {weights!r}; give three numbers, of log q, log p and log p(c | x)")
+    if len(weights) != 3 or not all(math.isfinite(w) for w in weights):
+        raise ValueError(f"weights is {weights!r}; give three finite numbers, of log q, log p and log p(c | x)")
+    return weights

@@ -86,3 +86,15 @@ def grey_classifier(folder: Path, classes: int = 10) -> str:
     card = Card("tiny-classifier", "untrained", "mnist", "none", "none", {"model": Recipe("SmallResNet", sizes)})
     save_pretrained(folder, card, {"model": SmallResNet(**sizes).eval()})
     return str(folder)
+
+
+def critic_of_cifar10(folder: Path) -> str:
+    """An untrained SN-DCGAN pair of CIFAR-10, whose critic generators without one borrow."""
+    torch.manual_seed(0)
+    networks = {
+        "generator": Recipe("SNDCGANGenerator", {"channels": 8, "latent_dim": 4}),
+        "critic": Recipe("SNDCGANCritic", {"channels": 8}),
+    }
+    card = Card("pair", "untrained", "cifar10", "none", "none", networks, Recipe("Normal", {"shape": 4}))
+    save_pretrained(folder, card, {"generator": SNDCGANGenerator(8, latent_dim=4), "critic": SNDCGANCritic(8)})
+    return str(folder)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from borrowing import check_borrowing
 
 import wasserflow as wf
 from wasserflow.cli import main, train_vae
 from wasserflow.data.images import LabelledImages
-from wasserflow.models import SNDCGANCritic, SNDCGANGenerator
-from wasserflow.models.pretrained import Card, Recipe, save_pretrained
 
 TRAIN = "--iterations 2 --checkpoint_every 1 --batch_size 8 --width 4 --latent_dim 5 --progress false --accelerator cpu"
 
@@ -45,29 +43,6 @@ def test_the_trained_model_is_read_back(
         torch.testing.assert_close(value, state[f"decoder.{name}"])
 
 
-def test_it_is_refined_by_the_critic_of_another_generator(
-    images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_refined_by_the_critic_of_another_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path / "run", "cifar10", monkeypatch)
-    model, pair = str(tmp_path / "run" / "model"), critic_of_cifar10(tmp_path / "pair")
-    few = ["--n", "4", "--steps", "2", "--progress", "false"]
-    main(["refine", "--model", model, "--critic", pair, "--out", str(tmp_path / "surrogate"), *few])
-    arrays = np.load(tmp_path / "surrogate" / "samples.npz")
-    assert arrays["before"].shape == (4, 32, 32, 3)
-
-    words = ["--iterations", "2", "--batch_size", "4", "--progress", "false"]
-    main(["train", "corrector", "--model", pair, "--generator", model, "--out", str(tmp_path / "corrector"), *words])
-    judged = str(tmp_path / "corrector" / "model")
-    main(["refine", "--model", judged, "--out", str(tmp_path / "corrected"), *few])
-    np.testing.assert_array_equal(np.load(tmp_path / "corrected" / "samples.npz")["before"], arrays["before"])
-
-
-def critic_of_cifar10(folder: Path) -> str:
-    torch.manual_seed(0)
-    networks = {
-        "generator": Recipe("SNDCGANGenerator", {"channels": 8, "latent_dim": 4}),
-        "critic": Recipe("SNDCGANCritic", {"channels": 8}),
-    }
-    card = Card("pair", "untrained", "cifar10", "none", "none", networks, Recipe("Normal", {"shape": 4}))
-    save_pretrained(folder, card, {"generator": SNDCGANGenerator(8, latent_dim=4), "critic": SNDCGANCritic(8)})
-    return str(folder)
+    check_borrowing(str(tmp_path / "run" / "model"), tmp_path)

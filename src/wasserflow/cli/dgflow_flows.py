@@ -101,7 +101,7 @@ class Base:
         try:
             for group in sample_seeds(seed, self.n).split(_BATCH):
                 latents = self.prior.sample(len(group), group)
-                parts.append(self._images(run(latents, seed=group, watch=watch).particles))
+                parts.append(to_uint8(run(latents, seed=group, watch=watch).samples.clamp(-1, 1)))
         except FlowDiverged:
             return None
         if picture is not None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from wasserflow.checks import require_weights
 from wasserflow.cli.choices import Runner, SpaceName
 from wasserflow.cli.measures import POINTS, reference_images
 from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float
@@ -27,7 +28,6 @@ from wasserflow.densities import (
 )
 from wasserflow.flow import Watch
 from wasserflow.methods import Refinement, gmi
-from wasserflow.methods.groups import require_weights
 from wasserflow.models import prepare
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.spaces import PriorSpace

@@ -8,9 +8,9 @@ from wasserflow.methods.dot import dot
 from wasserflow.methods.gmi import gmi
 from wasserflow.methods.mala import mala
 from wasserflow.methods.metropolis_sample import metropolis_sample
-from wasserflow.methods.refinement import Refinement
 from wasserflow.methods.rejection_sample import rejection_sample
 from wasserflow.methods.vq_inference import vq_inference
+from wasserflow.refinement import Refinement
 
 __all__ = [
     "Refinement",

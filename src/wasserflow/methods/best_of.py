@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from wasserflow.methods.proposals import Propose, chosen, draw, slot_seeds
-from wasserflow.methods.refinement import Refinement
+from wasserflow.proposals import Propose, chosen, draw, slot_seeds
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Refinement
 from wasserflow.seeds import Seed
 
 

@@ -7,9 +7,9 @@ import math
 from jaxtyping import Float64
 from torch import Tensor
 
-from wasserflow.methods.proposals import Propose, burn_in_log_ratios, draw_until_accepted, slot_seeds
-from wasserflow.methods.refinement import Refinement
+from wasserflow.proposals import Propose, burn_in_log_ratios, draw_until_accepted, slot_seeds
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Refinement
 from wasserflow.seeds import Seed
 
 Values = Float64[Tensor, " batch"]

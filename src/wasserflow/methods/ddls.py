@@ -11,9 +11,9 @@ from wasserflow.divergences import KL
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import EulerMaruyama
 from wasserflow.integrators.schedule import step_size_at
-from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence, Prior
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.seeds import Seed
 from wasserflow.spaces import PriorSpace
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from wasserflow.divergences import KL, FDivergence
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import EulerMaruyama, Integrator
-from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.seeds import Seed
 from wasserflow.spaces import Space
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from wasserflow.divergences import KL
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Optimizer
-from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import Divergence, Proximal
 from wasserflow.ratios import LogRatio, lipschitz_constant
+from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.seeds import Seed
 from wasserflow.spaces import Normal, NormShells, Space
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import require_weights
 from wasserflow.densities import Density, Features, KernelRidge, ReferenceFeatures, real_log_density
 from wasserflow.divergences import KL
 from wasserflow.flow import Watch
+from wasserflow.groups import grouped_flow
 from wasserflow.integrators import EulerMaruyama, Integrator
-from wasserflow.methods.groups import grouped_flow, require_weights
-from wasserflow.methods.refinement import Generator, Refinement, pulled_back
 from wasserflow.potentials import Divergence, Energy, Interaction, Potential
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Generator, Refinement, pulled_back
 from wasserflow.seeds import Seed
 from wasserflow.spaces import Space
 

@@ -7,9 +7,9 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from wasserflow.checks import require_steps
-from wasserflow.methods.proposals import Propose, accepts, chosen, draw, log_ratios_of, require_samples, slot_seeds
-from wasserflow.methods.refinement import Refinement
+from wasserflow.proposals import Propose, accepts, chosen, draw, log_ratios_of, require_samples, slot_seeds
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Refinement
 from wasserflow.seeds import Seed
 
 

@@ -7,9 +7,9 @@ import warnings
 import torch
 from torch.nn.functional import logsigmoid
 
-from wasserflow.methods.proposals import LogRatios, Propose, burn_in_log_ratios, draw_until_accepted, slot_seeds
-from wasserflow.methods.refinement import Refinement
+from wasserflow.proposals import LogRatios, Propose, burn_in_log_ratios, draw_until_accepted, slot_seeds
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Refinement
 from wasserflow.seeds import Seed
 
 

@@ -12,9 +12,9 @@ from wasserflow.divergences import KL
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import EulerMaruyama, Integrator
 from wasserflow.methods.code_by_code import code_by_code
-from wasserflow.methods.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.potentials import CodebookPenalty, Divergence, Energy, WeightedSum
 from wasserflow.ratios import LogRatio
+from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.seeds import Seed
 from wasserflow.spaces import Codebook
 

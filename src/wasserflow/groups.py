@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 
 import torch
 from jaxtyping import Float, Int64
@@ -15,8 +14,8 @@ from wasserflow.checks import require_particles
 from wasserflow.densities.gather import gather_rows
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Integrator, State
-from wasserflow.methods.refinement import Generator, Refinement, refinement
 from wasserflow.potentials import Energy
+from wasserflow.refinement import Generator, Refinement, refinement
 from wasserflow.rows import moving
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Space
@@ -94,17 +93,3 @@ def _flow(
             energy.current = energy_at(state.step, seeds)
 
     return flow(x0, energy, integrator, steps, space, seeds, advance)
-
-
-def require_weights(weights: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Refuse anything but three finite numbers.
-
-    Raises:
-        ValueError: another count, or NaN or infinite numbers.
-        TypeError: not a sequence of numbers.
-    """
-    if not isinstance(weights, (tuple, list)) or any(not isinstance(w, Real) or isinstance(w, bool) for w in weights):
-        raise TypeError(f"weights is {weights!r}; give three numbers, of log q, log p and log p(c | x)")
-    if len(weights) != 3 or not all(math.isfinite(w) for w in weights):
-        raise ValueError(f"weights is {weights!r}; give three finite numbers, of log q, log p and log p(c | x)")
-    return weights
