@@ -10,9 +10,11 @@ import pytest
 import torch
 from models import feature_net, image_pair
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import wasserflow as wf
 from wasserflow.cli import dgflow_flows, held_out, main
+from wasserflow.cli.choices import MethodOptions
 from wasserflow.data.images import LabelledImages, to_uint8
 from wasserflow.models import zoo
 
@@ -21,23 +23,25 @@ pytestmark = pytest.mark.filterwarnings("ignore:a Fréchet distance:UserWarning"
 SECOND = ("cifar10-wgan-gp", "cifar10-sndcgan-hinge", "cifar10-sndcgan", "cifar10-sn-resnet-gan")
 
 
-def noise(data: str, split: str) -> LabelledImages:
-    images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
-    return LabelledImages(images, torch.zeros(40).long())
-
-
 @pytest.fixture
 def pair(tmp_path: Path) -> str:
-    return image_pair(tmp_path / "pair", feature_net(tmp_path / "net"), tmp_path / "none")
+    """An untrained pair whose images and logits depend on the latents, as those of fresh networks hardly do."""
+    folder = Path(image_pair(tmp_path / "pair", feature_net(tmp_path / "net"), tmp_path / "none"))
+    for name in ("generator", "critic"):
+        file = folder / f"{name}.safetensors"
+        save_file({key: 10 * w if w.ndim > 1 else w for key, w in load_file(file).items()}, file)
+    return str(folder)
 
 
 @pytest.fixture
 def words(tmp_path: Path, pair: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """One untrained pair in the place of all four models of table 2, and noise for real images."""
-    monkeypatch.setattr(held_out, "images_of", noise)
+    """One untrained pair in the place of all four models of table 2, and other images of it as the real ones."""
+    model = zoo.load(pair)
+    real = to_uint8(model.generator(model.prior.sample(40, wf.seeds.sample_seeds(2, 40))).detach())
+    monkeypatch.setattr(held_out, "images_of", lambda data, split: LabelledImages(real, torch.zeros(40).long()))
     models = json.dumps(dict.fromkeys(SECOND, pair))
     common = ["--features", str(tmp_path / "net"), "--progress", "false", "--settings.steps", "6", "--n", "6"]
-    return ["reproduce", "dgflow", "--models", models, *common, "--settings.step_size", "5.0"]
+    return ["reproduce", "dgflow", "--models", models, *common, "--settings.step_size", "50.0"]
 
 
 def rows_of(out: Path, number: int) -> dict[str, dict]:
@@ -57,14 +61,20 @@ def test_rows_are_the_flows_they_name(words: list[str], pair: str, tmp_path: Pat
                 model.prior.sample(6, wf.seeds.sample_seeds(seed, 6)),
                 model.generator,
                 divergence=wf.JensenShannon(),
-                integrator=wf.EulerMaruyama(5.0, temperature),
+                integrator=wf.EulerMaruyama(50.0, temperature),
                 steps=6,
                 seed=seed,
             ).samples
             after.append(judge(to_uint8(refined)))
         row = rows_of(out, number)["SN-DCGAN (ns), JS"]
-        assert row["after"]["mean"] == pytest.approx(sum(after) / 2, rel=1e-3)
+        assert row["after"]["mean"] == pytest.approx(sum(after) / 2, rel=1e-3), after
+        unrefined = [
+            judge(to_uint8(model.generator(model.prior.sample(6, wf.seeds.sample_seeds(s, 6))))) for s in (3, 4)
+        ]
         change = row["change_percent"]
+        expected = sum(100 * (b - a) / a for a, b in zip(unrefined, after, strict=True)) / 2
+        assert change["mean"] == pytest.approx(expected, abs=0.2)
+        assert abs(expected) > 1
         assert f"{change['mean']:+.1f} ± {change['std']:.1f} %" in said
     assert "-23.9 %" in said  # 15.90 of 20.90
     assert "6 samples is biased upwards" in said
@@ -131,3 +141,17 @@ def test_refusals(words: list[str], tmp_path: Path, wrong: list[str], message: s
 def test_a_critic_that_is_missing_is_named(pair: str) -> None:
     with pytest.raises(ValueError, match="critic is uncorrected, none of the model's own"):
         dgflow_flows.Base(pair, 4).critic("uncorrected")
+
+
+def test_a_seed_is_that_of_the_latents_and_of_the_noise(pair: str) -> None:
+    options = MethodOptions("dgflow", 5.0, 6, 0.05, "kl")
+    base, model = dgflow_flows.Base(pair, 6), zoo.load(pair)
+    for seed in (3, 4):
+        seeds = wf.seeds.sample_seeds(seed, 6)
+        rule = wf.EulerMaruyama(5.0, 0.05)
+        latents = model.prior.sample(6, seeds)
+        expected = wf.refine(model.critic, latents, model.generator, integrator=rule, steps=6, seed=seeds).samples
+        images = base.refined("critic", options, seed)
+        assert int((images.int() - to_uint8(expected).int()).abs().max()) <= 1
+    other = wf.refine(model.critic, latents, model.generator, integrator=rule, steps=6, seed=0).samples
+    assert int((images.int() - to_uint8(other).int()).abs().max()) > 5
