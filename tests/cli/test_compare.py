@@ -16,8 +16,11 @@ from safetensors.torch import load_file, save_file
 from wasserflow.cli import compare, compare_report, main
 from wasserflow.cli.compare_cost import UNIT
 from wasserflow.cli.compare_work import IMAGE_COLUMNS, POINT_COLUMNS
+from wasserflow.cli.measures import measure_for
+from wasserflow.data.images import to_uint8
 from wasserflow.models import zoo
 from wasserflow.reports.compute import save_quality_against_compute
+from wasserflow.seeds import sample_seeds
 
 pytestmark = pytest.mark.filterwarnings("ignore:a Fréchet distance:UserWarning", "ignore:.*lie above max d:UserWarning")
 
@@ -184,6 +187,27 @@ def test_images_are_measured_by_features(tmp_path: Path) -> None:
     assert results["GMI"][0]["setup_units"] == 20 / 2
 
 
+def test_another_reference_is_what_samples_are_measured_against(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name, brightest in (("test", 256), ("real", 256), ("other", 64)):
+        np.savez(tmp_path / name, samples=random.integers(0, brightest, (40, 32, 32, 3), dtype=np.uint8))
+    net = feature_net(tmp_path / "net")
+    model = image_pair(tmp_path / "images", net, tmp_path / "test.npz")
+    turned(model, compare.held_out_samples("none", str(tmp_path / "real.npz"), 40))
+    words = ["compare", "--model", model, "--real", str(tmp_path / "real.npz"), "--n", "6", "--seeds", "1"]
+    words += ["--calibration", "20", "--methods", "[drs]", "--progress", "false", "--budget", "3"]
+    other = str(tmp_path / "other.npz")
+    main([*words, "--reference", other, "--out", str(tmp_path / "out")])
+    main([*words, "--out", str(tmp_path / "own")])
+    found = content(tmp_path / "out")
+    assert other in found["reference"]
+    pair = zoo.load(model)
+    images = to_uint8(pair.generator(pair.prior.sample(6, sample_seeds(0, 6))).detach()).permute(0, 2, 3, 1).numpy()
+    expected = measure_for(other, str(net))(images)["frechet"]
+    assert found["rows"][0]["frechet"]["mean"] == pytest.approx(expected, rel=1e-4)
+    assert content(tmp_path / "own")["rows"][0]["frechet"]["mean"] != pytest.approx(expected, rel=1e-2)
+
+
 def test_a_method_that_diverges_or_has_no_step_is_said(points: list[str], tmp_path: Path, capsys) -> None:
     more = ["--budget", "1", "--seeds", "1", "--methods", "[ddls, mala]", "--ddls-temperature", "1e300"]
     main([*points, *more, "--out", str(tmp_path / "out")])
@@ -208,6 +232,7 @@ def test_a_method_that_diverges_or_has_no_step_is_said(points: list[str], tmp_pa
         (["--resume", "--overwrite"], "resume and overwrite"),
         (["--model", "mnist-resnet"], "generator"),
         (["--model", "mnist-gan", "--real", "nowhere.npz"], "nowhere.npz"),
+        (["--reference", "cifar10-validation"], "tiny-toy is a model of 25gaussians; it cannot be measured against"),
     ],
 )
 def test_bad_input_is_refused(points: list[str], tmp_path: Path, capsys, more: list[str], says: str) -> None:

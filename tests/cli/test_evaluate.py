@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from models import feature_net
 
 from wasserflow.cli import main
+from wasserflow.cli.measures import reference_images
+from wasserflow.data.images import cifar10, mnist
 from wasserflow.data.toy import Gaussians25
 from wasserflow.models import zoo
 
@@ -80,3 +83,9 @@ def test_zoo_lists_every_shipped_model(capsys) -> None:
     said = capsys.readouterr().out
     for name in zoo.names():
         assert name in said
+
+
+def test_validation_images_are_a_reference_of_their_own(data_dir: Path) -> None:
+    assert torch.equal(reference_images("mnist-validation"), mnist("validation").images)
+    assert torch.equal(reference_images("cifar10-validation"), cifar10("validation").images)
+    assert not torch.equal(reference_images("mnist")[:99], reference_images("mnist-validation")[:99])

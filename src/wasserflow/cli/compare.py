@@ -39,6 +39,7 @@ def compare(
     critic: str | None = None,
     methods: Sequence[ContenderName] = _EVERY,
     features: str | None = None,
+    reference: str | None = None,
     calibration: int = 5_000,
     real: str | None = None,
     mala_step: float | None = None,
@@ -69,6 +70,8 @@ def compare(
         critic: Another critic: a network of the model's own, or another model, whose critic is taken.
         methods: Which methods.
         features: The classifier whose features the metrics of images compare, or inception; from the card.
+        reference: What to measure against; the test images, or fresh points, of what the model was trained on, if left
+            out. Settings are chosen on cifar10-validation or mnist-validation.
         calibration: Real and generated samples that the critic is calibrated on, and proposals of a burn-in.
         real: Where real samples come from, never those that results are measured against: cifar10 or mnist (training
             images), a toy, or a folder, .parquet or .npz of images; what the model was trained on, if left out.
@@ -92,12 +95,13 @@ def compare(
     settings = settings_for(pair.card, given | {"dot_rate": dot_rate, "gmi_weights": gmi_weights})
     rows = rows_of(methods, pair.card, settings, real)
     features = features or pair.card.refine.get("features")
-    judges = Judges.of(pair.card, features)
+    judges = Judges.of(pair.card, features, reference)
     samples = held_out_samples(pair.card.data, real, calibration)
     if not (resume and (out / RECORD_NAME).is_file()):
         prepare_out_dir(out, overwrite)
     config = {"model": model, "critic": critic or "critic", "n": n, "budget": budget, "features": features}
-    config |= {"real": real, "calibration": calibration, "settings": asdict(settings)}
+    config |= {"reference": reference or pair.card.data, "real": real, "calibration": calibration}
+    config |= {"settings": asdict(settings)}
     finished = Finished(out / _FINISHED, config)
     every = range(seed, seed + seeds)
     config |= {"seeds": seeds, "methods": [row.label for row in rows]}

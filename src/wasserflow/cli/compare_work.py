@@ -43,14 +43,17 @@ class Judges:
         return next(iter(self.columns))
 
     @classmethod
-    def of(cls, card: Card, features: str | None) -> Judges:
-        """Choose the measures of a model's data.
+    def of(cls, card: Card, features: str | None, reference: str | None = None) -> Judges:
+        """Choose the measures of a model's data, or of another reference.
 
         Raises:
-            ValueError: neither points nor images, or images without a feature net.
+            ValueError: neither points nor images, images without a feature net, or points against images.
         """
+        reference = reference or card.data
+        if (reference in POINTS) != (card.data in POINTS):
+            raise ValueError(f"{card.name} is a model of {card.data}; it cannot be measured against {reference}")
         columns: Columns = POINT_COLUMNS if card.data in POINTS else IMAGE_COLUMNS
-        final, quick = (measure_for(card.data, features, quick=quick) for quick in (False, True))
+        final, quick = (measure_for(reference, features, quick=quick) for quick in (False, True))
         if not set(columns) & set(final.labels):
             raise ValueError(f"{card.name} is a model of {card.data}; give a model of images or of points")
         return cls(columns, final, quick)

@@ -16,8 +16,8 @@ def evaluate(
 
     Args:
         samples: An .npz file with `before` and `after`, or with `samples`: uint8 images NHWC, points (n, 2) or strings.
-        reference: cifar10 or mnist (their test images), 25gaussians, swissroll, billion-words, or a folder, .parquet or
-            .npz file.
+        reference: cifar10 or mnist (their test images), cifar10-validation or mnist-validation (for choosing settings),
+            25gaussians, swissroll, billion-words, or a folder, .parquet or .npz file.
         features: For images: a classifier such as cifar10-resnet whose features are used, or inception.
         seed: Draws the random subsets of the metrics.
         json_file: Also write the numbers to this file.

@@ -21,6 +21,7 @@ POINT_LABELS = {
     "kde_score": "KDE score ↑",
     "wasserstein2": "exact W2 ↓",
 }
+_IMAGE_SETS = ("cifar10", "cifar10-validation", "mnist", "mnist-validation")
 _SCORED_POINTS = 5_000  # the count that the published KDE scores fit
 _TRANSPORTED_POINTS = 2_000  # exact transport grows faster than the square
 
@@ -82,7 +83,8 @@ class ImageMeasure:
     that ship with the feature net.
 
     Args:
-        reference: `cifar10` or `mnist` (their test images), or an .npz, .parquet or folder of images.
+        reference: `cifar10` or `mnist` (their test images), `cifar10-validation` or `mnist-validation` (for choosing
+            settings), or an .npz, .parquet or folder of images.
         features: a classifier's name or folder, or `inception`.
         seed: draws the subsets of the kernel distance.
         quick: measure against the shipped moments even where the images are at hand.
@@ -165,8 +167,12 @@ def reference_images(reference: str) -> Tensor:
     match reference:
         case "cifar10":
             return cifar10("test").images
+        case "cifar10-validation":
+            return cifar10("validation").images
         case "mnist":
             return mnist("test").images
+        case "mnist-validation":
+            return mnist("validation").images
     if path.is_dir():
         return image_folder(path).images
     if path.suffix == ".parquet":
@@ -174,8 +180,8 @@ def reference_images(reference: str) -> Tensor:
     if path.suffix == ".npz":
         return torch.from_numpy(read_samples(path)["samples"]).permute(0, 3, 1, 2)
     raise ValueError(
-        f"no reference {reference!r}; give {', '.join([*POINTS, 'cifar10', 'mnist', 'billion-words'])}, a folder of "
-        "images, or a .parquet or .npz file"
+        f"no reference {reference!r}; give {', '.join([*POINTS, *_IMAGE_SETS, 'billion-words'])}, a folder of images, "
+        "or a .parquet or .npz file"
     )
 
 
