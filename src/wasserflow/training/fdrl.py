@@ -152,7 +152,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         adam = torch.optim.Adam(trained, self.lr, self.betas)
         steps = self.trainer.estimated_stepping_batches
         milestones = [int(share * steps) for share in self.decay_at] if math.isfinite(steps) else []
-        rate = torch.optim.lr_scheduler.MultiStepLR(adam, milestones, gamma=0.1)
+        # MultiStepLR would keep the milestones of a checkpoint, and the fallen rate, when a run is resumed for longer.
+        rate = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 0.1 ** sum(step >= mark for mark in milestones))
         return {"optimizer": adam, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:

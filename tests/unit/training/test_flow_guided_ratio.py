@@ -223,6 +223,24 @@ def test_the_learning_rate_falls_in_steps() -> None:
     assert rates == pytest.approx([0.5] * 5 + [0.05] * 3 + [0.005] * 2)
 
 
+def test_a_run_resumed_for_longer_falls_where_the_longer_one_does(tmp_path: Path) -> None:
+    rates: list[float] = []
+
+    class Record(lightning.Callback):
+        def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    for steps, checkpoint in ((10, None), (20, tmp_path / "last.ckpt")):
+        model = FlowGuidedRatio(mlp_ratio(width=2), Normal(2), flow_steps=1, lr=0.5, decay_at=(0.5, 0.8))
+        data = IterationData(torch.randn(60, 2), batch_size=4, iterations=steps, seed=0)
+        keep = lightning.pytorch.callbacks.ModelCheckpoint(tmp_path, "last", every_n_train_steps=5, mode="max")
+        trainer = lightning.Trainer(max_steps=steps, max_epochs=-1, callbacks=[keep, Record()], **QUIET)
+        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+    assert rates[:10] == pytest.approx([0.5] * 5 + [0.05] * 3 + [0.005] * 2)
+    # The optimiser brings the rate of its last step; from then on the rates are those of a run of 20.
+    assert rates[11:] == pytest.approx([0.05] * 5 + [0.005] * 4)
+
+
 def run(folder: Path, stop_at: int | None = None, resume: bool = False) -> tuple[FlowGuidedRatio, dict[str, Any]]:
     torch.manual_seed(0)
     points = torch.randn(60, 2, generator=torch.Generator().manual_seed(1))
