@@ -208,6 +208,18 @@ def test_another_reference_is_what_samples_are_measured_against(tmp_path: Path) 
     assert content(tmp_path / "own")["rows"][0]["frechet"]["mean"] != pytest.approx(expected, rel=1e-2)
 
 
+def test_half_precision_is_said_and_changes_little(points: list[str], tmp_path: Path, capsys) -> None:
+    few = ["--seeds", "1", "--methods", "[dgflow-kl, best-of-k]"]
+    main([*points, *few, "--out", str(tmp_path / "full")])
+    assert "networks ran in" not in capsys.readouterr().out
+    main([*points, *few, "--precision", "bfloat16", "--out", str(tmp_path / "half")])
+    assert "networks ran in bfloat16" in capsys.readouterr().out
+    full, half = (numbers(tmp_path / name)["DGflow KL"][0] for name in ("full", "half"))
+    assert half["metrics"]["wasserstein2"] != full["metrics"]["wasserstein2"]
+    assert half["metrics"]["wasserstein2"] == pytest.approx(full["metrics"]["wasserstein2"], rel=0.05)
+    assert half["units"] == full["units"]
+
+
 def test_a_method_that_diverges_or_has_no_step_is_said(points: list[str], tmp_path: Path, capsys) -> None:
     more = ["--budget", "1", "--seeds", "1", "--methods", "[ddls, mala]", "--ddls-temperature", "1e300"]
     main([*points, *more, "--out", str(tmp_path / "out")])

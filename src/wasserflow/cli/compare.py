@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+import torch
 from tqdm import tqdm
 
 from wasserflow.cli.compare_arena import Arena, held_out_samples
@@ -47,6 +48,7 @@ def compare(
     ddls_temperature: float | None = None,
     dot_rate: float | None = None,
     gmi_weights: tuple[float, float, float] | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -81,6 +83,7 @@ def compare(
         dot_rate: Adam's learning rate in DOT; 0.05 for images, 0.01 for points.
         gmi_weights: λ1, λ2, λ3 of GMI, of log q, log p and log p(c | x); from the card, else [0.3, 0.3, 0.2] for
             images and [0.01, 0.01, 0.01] for points.
+        precision: Of matrix products and convolutions; bfloat16 is faster where the hardware has it, and inexact.
         resume: Go on with what an interrupted run left in --out.
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
@@ -101,12 +104,12 @@ def compare(
         prepare_out_dir(out, overwrite)
     config = {"model": model, "critic": critic or "critic", "n": n, "budget": budget, "features": features}
     config |= {"reference": reference or pair.card.data, "real": real, "calibration": calibration}
-    config |= {"settings": asdict(settings)}
+    config |= {"settings": asdict(settings), "precision": precision}
     finished = Finished(out / _FINISHED, config)
     every = range(seed, seed + seeds)
     config |= {"seeds": seeds, "methods": [row.label for row in rows]}
     with RunRecord(out, {**config, "unit": UNIT}, seeds=list(every)) as record:
-        arena = Arena(pair, samples, calibration)
+        arena = Arena(pair, samples, calibration, None if precision == "float32" else torch.bfloat16)
         work = partial(result_of, arena=arena, judges=judges, n=n, budget=budget)
         results = _run(work, rows, every, finished, record, progress)
         _report(out, {**config, "line": _line(arena)}, rows, results, judges, record)

@@ -65,13 +65,16 @@ class Arena:
         pair: generator, critic and prior.
         real: (m, *event) held-out real samples to calibrate on, never those that results are measured against.
         count: how many generated samples to calibrate on.
+        precision: of matrix products and convolutions; None for that of the weights.
     """
 
-    def __init__(self, pair: Pretrained, real: Float[Tensor, "m *event"], count: int) -> None:
+    def __init__(
+        self, pair: Pretrained, real: Float[Tensor, "m *event"], count: int, precision: torch.dtype | None = None
+    ) -> None:
         assert pair.prior is not None
         self.prior: PriorSpace = pair.prior
         self.pair, self.meter, self.count = pair, Meter(), count
-        generator, critic = prepare(pair.generator, pair.critic)
+        generator, critic = prepare(pair.generator, pair.critic, precision=precision)
         self.generator = Counted(generator, self.meter.generator)
         self.critic = Counted(critic, self.meter.critic)
         self.starts = Samples(real)

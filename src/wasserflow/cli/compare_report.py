@@ -86,6 +86,8 @@ def notes(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns:
         f"mean ± standard deviation over {config['seeds']} seeds of {config['n']} samples, against "
         f"{config['reference']}" + (f" in the features of {config['features']}" if config["features"] else ""),
     ]
+    if config["precision"] != "float32":
+        lines.append(f"networks ran in {config['precision']}")
     if first == "frechet" and config["n"] < FEW_SAMPLES:
         lines.append(f"a Fréchet distance of {config['n']} samples is biased upwards: only rows of equal --n compare")
     return "\n".join(lines)
