@@ -120,6 +120,20 @@ class ChainerFile:
         v = normalize(matrix.T @ stored, dim=0)
         return normalize(matrix @ v, dim=0), v
 
+    def fill_block(self, block: Any, name: str) -> None:
+        """Give the convolutions of a residual block those of a link: `c1` and `c2`, and `c_sc` if its shortcut has one.
+
+        Args:
+            block: with the layers `.residual` and `.shortcut`.
+            name: of the link.
+
+        Raises:
+            ValueError: what `take` refuses.
+        """
+        convolutions = [layer for layer in (*block.residual, *block.shortcut) if isinstance(layer, nn.Conv2d)]
+        for layer, part in zip(convolutions, ("c1", "c2", "c_sc"), strict=False):
+            self.fill(layer, f"{name}/{part}")
+
     def fill_norm(self, layer: nn.BatchNorm2d, name: str) -> None:
         """Give a batch norm the arrays of a link: its statistics, as `fill_statistics` does, and `gamma` and `beta`.
 

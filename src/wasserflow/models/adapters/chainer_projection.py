@@ -111,10 +111,7 @@ def load_chainer_projection_critic(path: str | Path) -> ProjectionCritic:
     with torch.random.fork_rng(devices=[]):
         critic = ProjectionCritic(widths, classes, halvings=halvings, image_channels=image_channels)
     for number, block in zip(numbers, critic.trunk, strict=False):
-        parts: Any = block
-        convolutions = [layer for layer in (*parts.residual, *parts.shortcut) if isinstance(layer, torch.nn.Conv2d)]
-        for layer, link in zip(convolutions, ("c1", "c2", "c_sc"), strict=False):
-            file.fill(layer, f"block{number}/{link}")
+        file.fill_block(block, f"block{number}")
     last = f"l{numbers[-1] + 1}"
     # Without a bias in the networks of 32 pixels.
     if f"{last}/b" in file.arrays:

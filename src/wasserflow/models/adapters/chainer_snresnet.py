@@ -54,8 +54,7 @@ def load_chainer_snresnet_generator(path: str | Path) -> SNResNetGenerator:
         block = layers[index]
         for place, link in ((0, "b1"), (4, "b2")):
             file.fill_norm(block.residual[place], f"block{index}/{link}")
-        for convolution, link in ((block.residual[3], "c1"), (block.residual[6], "c2"), (block.shortcut[0], "c_sc")):
-            file.fill(convolution, f"block{index}/{link}")
+        file.fill_block(block, f"block{index}")
     file.fill_norm(layers[5], "b5")
     file.fill(layers[7], "c5")
     file.finish()
@@ -94,11 +93,7 @@ def load_chainer_snresnet_critic(path: str | Path) -> SNResNetCritic:
     with torch.random.fork_rng(devices=[]):
         critic = SNResNetCritic(channels, image_channels=image_channels)
     for index in range(4):
-        block: Any = critic.trunk[index]
-        convolutions = [layer for layer in block.residual if isinstance(layer, torch.nn.Conv2d)]
-        convolutions += [layer for layer in block.shortcut if isinstance(layer, torch.nn.Conv2d)]
-        for layer, link in zip(convolutions, ("c1", "c2", "c_sc"), strict=False):
-            file.fill(layer, f"block{index + 1}/{link}")
+        file.fill_block(critic.trunk[index], f"block{index + 1}")
     file.fill_weight(critic.head, "l5")  # its bias is 0, and the link has none
     file.finish()
     return critic.eval()
