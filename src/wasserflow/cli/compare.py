@@ -77,8 +77,8 @@ def compare(
         calibration: Real and generated samples that the critic is calibrated on, and proposals of a burn-in.
         real: Where real samples come from, never those that results are measured against: cifar10 or mnist (training
             images), a toy, or a folder, .parquet or .npz of images; what the model was trained on, if left out.
-        mala_step: h of MALA; 0.1 for images, 0.01 for points.
-        ddls_step: h of DDLS; 0.2 for images, 0.01 for points.
+        mala_step: h of MALA; 0.2 for images, 0.01 for points.
+        ddls_step: h of DDLS; 0.1 for images, 0.01 for points.
         ddls_temperature: The square of the factor on the noise of DDLS; 0.01.
         dot_rate: Adam's learning rate in DOT; 0.05 for images, 0.01 for points.
         gmi_weights: λ1, λ2, λ3 of GMI, of log q, log p and log p(c | x); from the card, else [0.3, 0.3, 0.2] for

@@ -49,7 +49,8 @@ class Settings:
     gmi_weights: tuple[float, float, float]
 
 
-IMAGES = Settings(0.1, 0.2, 0.01, 0.05, InferenceOptions.weights)
+# The best steps of cifar10-sndcgan by 300 samples of seed 1000 against cifar10-validation.
+IMAGES = Settings(0.2, 0.1, 0.01, 0.05, InferenceOptions.weights)
 # Published for DDLS and DOT in two dimensions; the others have steps of the same size.
 POINT_SETTINGS = Settings(0.01, 0.01, 0.01, 0.01, (0.01, 0.01, 0.01))
 
