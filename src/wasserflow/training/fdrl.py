@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -22,14 +21,14 @@ from wasserflow.freezing import evaluating
 from wasserflow.integrators import EulerMaruyama
 from wasserflow.potentials import LearnedRatio
 from wasserflow.ratios import BregmanLoss, LogRatio, least_squares, log_ratio_of
-from wasserflow.rows import moving
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Source
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import step_stream
 from wasserflow.training.divergence_guard import DivergenceGuard, TrainingDiverged
-from wasserflow.training.penalties import slope_penalty
+from wasserflow.training.penalties import weighted_slopes
+from wasserflow.training.staged_flow import staged_flow
 
 D = TypeVar("D")
 Particles = Float[Tensor, "batch *event"]
@@ -167,7 +166,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         seeds = sample_seeds(stream, len(data))
         start = self.start(len(data), seeds, data.dtype)
         try:
-            particles = self._move(self.potential(self.network), start, self.flow_steps, seeds)
+            particles = self._moved(start, seeds)
         except FlowDiverged as error:
             raise TrainingDiverged(f"at training step {self.global_step}, {error}") from error
         outputs = log_ratio_of(self.network, torch.cat([data, particles]))
@@ -181,15 +180,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
                 "displacement": (particles - start).flatten(1).norm(dim=1).mean(),
             }
         self.log_dict({"loss": loss.detach(), **watched}, prog_bar=True)
-        penalised = loss + self._slope_penalty(data, particles)
-        return {"loss": penalised, "ratio_on_data": ratio_on_data, "particles": particles}
-
-    def _slope_penalty(self, data: Tensor, particles: Tensor) -> Tensor:
-        network = partial(log_ratio_of, self.network)
-        # A second derivative needs full precision.
-        with torch.autocast(self.device.type, enabled=False):
-            terms = [w * slope_penalty(network, x) for w, x in ((self.r1, data), (self.r2, particles)) if w]
-        return torch.stack(terms).sum() if terms else data.new_zeros(())
+        slopes = weighted_slopes(partial(log_ratio_of, self.network), (self.r1, data), (self.r2, particles))
+        return {"loss": loss + slopes, "ratio_on_data": ratio_on_data, "particles": particles}
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Let the moving average follow each step, before any checkpoint of it is written."""
@@ -282,21 +274,13 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             FlowDiverged: the particles left the finite numbers.
             ValueError: batch_size below 1, or a seed list of another length than x0.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; give at least 1")
         if guided_steps is not None and guided_steps < 0:
             raise ValueError(f"guided_steps is {guided_steps}; give 0 or more, or None for all steps")
-        seeds, steps, moved = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps, []
+        seeds, steps = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps
         led = steps if guided_steps is None or condition is None else min(guided_steps, steps)
-        guided, free = self.potential(self.sampler, condition, guidance), self.potential(self.sampler)
-        for start in range(0, len(x0), batch_size):
-            rows = slice(start, start + batch_size)
-            with moving(rows):
-                x = self._move(guided, x0[rows], led, seeds[rows], watch)
-                # A second stream of noise, or that of the first steps would come again.
-                moved.append(self._move(free, x, steps - led, seeds[rows].bitwise_not(), _later(watch, led)))
-            watch = None
-        return torch.cat(moved)
+        guided, free = (self.potential(condition=condition, guidance=guidance), led), (self.potential(), steps - led)
+        with evaluating(self), parametrize.cached():
+            return staged_flow(x0, guided, free, self.integrator, seeds, batch_size, watch)
 
     def averaged_copy(self) -> FlowGuidedRatio[D]:
         """Return a copy that holds the moving average alone, as it is saved for sampling."""
@@ -304,24 +288,16 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         copy.network, copy.average, copy.ema = deepcopy(self.sampler), None, 0.0
         return copy.eval()
 
-    def _move(
-        self, potential: LearnedRatio[D], x0: Tensor, steps: int, seeds: Tensor, watch: Watch | None = None
-    ) -> Tensor:
-        if not steps:
+    def _moved(self, x0: Tensor, seeds: Tensor) -> Tensor:
+        """Move particles as a training step does, by the network as it is."""
+        if not self.flow_steps:
             return x0
         # Weights stand still here, so normalised ones are computed once and not at every step.
         with evaluating(self), parametrize.cached():
-            return flow(x0, potential, self.integrator, steps, seed=seeds, watch=watch).x
+            return flow(x0, self.potential(self.network), self.integrator, self.flow_steps, seed=seeds).x
 
     def _data(self, data: Tensor, stream: torch.Generator) -> Tensor:
-        if data.dtype == torch.uint8:
-            data = to_float(data)
-        if self.flips:
-            data = flip(data, stream)
+        data = to_float(data) if data.dtype == torch.uint8 else data
+        data = flip(data, stream) if self.flips else data
         noise = torch.randn(data.shape, generator=stream, dtype=data.dtype).to(data.device)
         return data + self.data_noise * noise
-
-
-def _later(watch: Watch | None, steps: int) -> Watch | None:
-    """Count the steps on from those of an earlier flow."""
-    return None if watch is None else lambda state: watch(replace(state, step=state.step + steps))

@@ -38,6 +38,31 @@ def slope_penalty(critic: Callable[[Tensor], Tensor], x: Float[Tensor, "batch *e
     return slope.flatten(1).square().sum(1).mean() / 2
 
 
+def weighted_slopes(
+    critic: Callable[[Tensor], Tensor], *weighted: tuple[float, Float[Tensor, "_ *event"]]
+) -> Float[Tensor, ""]:
+    """Sum slope penalties times their weights, in full precision whatever the networks run in.
+
+    Args:
+        critic: maps (batch, *event) to (batch,) or (batch, 1).
+        weighted: the weight of a penalty, 0 for none, and the samples it is taken at.
+
+    Returns:
+        Σ weight · mean(‖∇ critic(x)‖²) / 2, a scalar which can be differentiated by the critic's parameters.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.penalties import weighted_slopes
+        >>> square = lambda x: x.square().sum(1)
+        >>> weighted_slopes(square, (10.0, torch.ones(4, 1)), (1.0, torch.zeros(4, 1)), (0.0, torch.ones(4, 1))).item()
+        20.0
+    """
+    _, x = weighted[0]
+    # A second derivative needs full precision.
+    with torch.autocast(x.device.type, enabled=False):
+        return sum((weight * slope_penalty(critic, x) for weight, x in weighted if weight), x.new_zeros(()))
+
+
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor],
     real: Particles,

@@ -4,13 +4,29 @@ import pytest
 import torch
 from torch import nn
 
-from wasserflow.training.penalties import gradient_penalty, slope_penalty
+from wasserflow.training.penalties import gradient_penalty, slope_penalty, weighted_slopes
 
 
 def test_the_slope_penalty_of_a_quadratic_critic() -> None:
     # critic = ‖x‖² has slope 2 x: the penalty is mean(4 ‖x‖²) / 2.
     x = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
     assert slope_penalty(lambda v: v.square().sum(1), x).item() == pytest.approx(2 * (5 + 9) / 2)
+
+
+def test_weighted_slopes_are_summed_in_full_precision() -> None:
+    critic, x = nn.Linear(2, 1), torch.tensor([[1.0, 2.0], [0.0, 3.0]])
+    square = critic.weight.detach().square().sum().item() / 2
+    seen = []
+
+    def watched(v: torch.Tensor) -> torch.Tensor:
+        seen.append(len(v))
+        return critic(v)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total = weighted_slopes(watched, (3.0, x), (0.5, x[:1]), (0.0, x))
+    assert total.item() == pytest.approx(3.5 * square, rel=1e-6)
+    assert seen == [2, 1], "a penalty without weight is not computed"
+    assert weighted_slopes(watched, (0.0, x)).item() == 0
 
 
 def test_the_penalty_of_a_quadratic_critic() -> None:
