@@ -1,4 +1,4 @@
-"""Every trainer's settings are options of its command."""
+"""Every trainer's settings, and those of the run, are options of its command."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from wasserflow.training import (
     vq,
     wgan_gp,
 )
+from wasserflow.training.run import fit_run
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,30 @@ from wasserflow.training import (
 def test_settings_of_the_trainer_are_options(command: Callable[..., Any], trainer: Callable[..., Any]) -> None:
     parser = ArgumentParser()
     parser.add_function_arguments(command)
-    options = {action.dest for action in parser._actions}
-    settings = {
-        name for name, of in inspect.signature(trainer).parameters.items() if of.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    assert {"resume", "progress"} <= settings
-    assert settings - options == set()
+    options = {action.dest: action for action in parser._actions}
+    assert set(keywords(trainer)) - set(options) == set()
+    of_run = keywords(fit_run)
+    for name in ("precision", "accelerator", "resume", "progress"):
+        assert options[name].help
+        if command is not train_wgan_gp.train_wgan_gp or name in ("resume", "progress"):
+            assert options[name].default == of_run[name]
+
+
+def keywords(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {of.name: of.default for of in parameters if of.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize(
+    ("command", "own"),
+    [
+        (train.train_classifier, {"checkpoint_every", "tensorboard", "callbacks", "validate_every"}),
+        (train.train_clip, {"tensorboard", "callbacks"}),
+        (train.train_vq, {"checkpoint_every", "tensorboard", "callbacks", "validate_every"}),
+        (train_gan.train_critic, {"callbacks", "validate_every"}),
+    ],
+)
+def test_what_a_trainer_gives_its_run_itself_is_no_option(command: Callable[..., Any], own: set[str]) -> None:
+    parser = ArgumentParser()
+    parser.add_function_arguments(command)
+    assert own.isdisjoint(action.dest for action in parser._actions)

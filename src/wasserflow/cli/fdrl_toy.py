@@ -172,13 +172,5 @@ def _trained(
     of_model = {name: value for name, value in options.items() if name != "batch_size"}
     model = FlowGuidedRatio(network, start, divergence, loss, **of_model, seed=seed)
     batches = IterationData(data, batch_size=options["batch_size"], iterations=iterations, seed=seed)
-    fit_run(
-        model,
-        batches,
-        out,
-        checkpoint_every=iterations,
-        callbacks=callbacks,
-        accelerator="cpu",
-        progress=progress,
-    )
+    fit_run(model, batches, out, callbacks, checkpoint_every=iterations, accelerator="cpu", progress=progress)
     return model.eval()

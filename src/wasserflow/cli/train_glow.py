@@ -25,7 +25,7 @@ def train_glow(
     seed: int = 0,
     **settings: Any,
 ) -> None:
-    """Train a Glow on images; with the extra `glow`.
+    """Train a Glow on images; with the extra `glow`. A half precision would blur what the flow must invert.
 
     Give it a critic with `wasserflow train corrector`, or refine it with that of another generator of the same data:
     `wasserflow refine --model FOLDER --critic cifar10-sndcgan`.

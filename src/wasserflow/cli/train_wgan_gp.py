@@ -39,7 +39,7 @@ def train_wgan_gp(out: Path, data: ToyName | ImagesName = "25gaussians", seed: i
             _train_on_points(out, data, seed, **settings)
     except TypeError as error:
         # The parser knows the options of both trainers.
-        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        unknown = re.search(r"keyword argument '(\w+)'", str(error))
         if unknown is None:
             raise
         raise _refusal(data, unknown[1], settings) from error

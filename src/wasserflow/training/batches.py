@@ -74,7 +74,7 @@ class ShuffledBatches(Sampler[list[int]]):
 
 
 class IterationData(lightning.LightningDataModule):
-    """Feeds a training that counts iterations, from the iteration where the trainer stands.
+    """Feeds a training that counts iterations, from the iteration where the trainer stands; it validates nothing.
 
     Args:
         tensors: the training set, tensors with the same number of samples; a batch is a list of their slices.
@@ -89,6 +89,8 @@ class IterationData(lightning.LightningDataModule):
         >>> next(iter(data.loader(start=0)))[0].shape
         torch.Size([4])
     """
+
+    validate_every: int | None = None
 
     def __init__(self, *tensors: Tensor, batch_size: int, iterations: int, seed: int = 0) -> None:
         super().__init__()
@@ -112,11 +114,13 @@ class ValidatedIterationData(IterationData):
     Args:
         tensors: the training set; see `IterationData`.
         validation: the same tensors of the validation set.
+        validate_every: iterations between two validations; there is one at the least.
         options: the other arguments of `IterationData`.
     """
 
-    def __init__(self, *tensors: Tensor, validation: Sequence[Tensor], **options: int) -> None:
+    def __init__(self, *tensors: Tensor, validation: Sequence[Tensor], validate_every: int, **options: int) -> None:
         super().__init__(*tensors, **options)
+        self.validate_every = min(validate_every, self.iterations)
         self.validation = TensorDataset(*validation)
 
     def val_dataloader(self) -> DataLoader:

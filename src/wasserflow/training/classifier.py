@@ -18,7 +18,7 @@ from wasserflow.models.resnet import SmallResNet
 from wasserflow.training.attack import projected_gradient_attack
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 
 
 class ImageClassifier(lightning.LightningModule):
@@ -118,11 +118,8 @@ def train_classifier(
     widths: Sequence[int] = (32, 64, 128, 192),
     radius: float = 0.0,
     attack_steps: int = 2,
-    precision: str = "32-true",
-    accelerator: str = "auto",
     seed: int = 0,
-    resume: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> SmallResNet:
     """Train a `SmallResNet` and leave checkpoints and a log in a folder.
 
@@ -140,11 +137,8 @@ def train_classifier(
         widths: channels of the network at each resolution.
         radius: of robust training; see `ImageClassifier`.
         attack_steps: of robust training.
-        precision: of the network, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
-        accelerator: where to train, in Lightning's words.
         seed: seeds weights, batches and random changes.
-        resume: continue from `out/last.ckpt`.
-        progress: show a progress bar.
+        run: options of `fit_run` but `checkpoint_every` and `tensorboard`.
 
     Returns:
         The network of `best.ckpt`, in evaluation mode.
@@ -153,7 +147,7 @@ def train_classifier(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     classes = int(train.labels.max()) + 1
     # Initial weights come from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
@@ -171,19 +165,9 @@ def train_classifier(
         iterations=epochs * a_pass,
         seed=seed,
         validation=(validation.images, validation.labels),
-    )
-    fit_run(
-        classifier,
-        data,
-        out,
-        checkpoint_every=a_pass,
-        callbacks=[best],
         validate_every=a_pass,
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        progress=progress,
     )
+    fit_run(classifier, data, out, [best], checkpoint_every=a_pass, tensorboard=False, **run)
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
     return network.eval()

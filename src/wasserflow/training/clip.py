@@ -18,7 +18,7 @@ from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.small_clip import small_clip
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 
 _LARGEST_SCALE = 100.0
 
@@ -173,13 +173,10 @@ def train_clip(
     width: int = 128,
     patch_size: int = 4,
     flips: bool = True,
-    precision: str = "32-true",
-    accelerator: str = "auto",
     checkpoint_every: int = 250,
     validate_every: int = 500,
     seed: int = 0,
-    resume: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> ClipEncoder:
     """Train a `small_clip` on captioned images and leave checkpoints and a log in a folder.
 
@@ -197,13 +194,10 @@ def train_clip(
         width: channels of the vision transformer.
         patch_size: pixels of a patch's side.
         flips: mirror half of the training images; digits, say, must not be.
-        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
-        accelerator: where to train, in Lightning's words.
         checkpoint_every: iterations between two writings of `last.ckpt`.
         validate_every: iterations between two measurements on the validation images.
         seed: seeds weights, batches, captions and random changes.
-        resume: continue from `out/last.ckpt`.
-        progress: show a progress bar.
+        run: options of `fit_run` but `tensorboard`.
 
     Returns:
         The trained encoder, in evaluation mode, on the CPU.
@@ -214,7 +208,7 @@ def train_clip(
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
         ImportError: `transformers` is not installed.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     _, channels, height, size = train.images.shape
     if channels != 3 or height != size:
         raise ValueError(f"the images are {channels} x {height} x {size}; a CLIP model needs square ones in colour")
@@ -236,16 +230,7 @@ def train_clip(
         iterations=iterations,
         seed=seed,
         validation=(validation.images, validation.labels),
+        validate_every=validate_every,
     )
-    fit_run(
-        fit,
-        data,
-        out,
-        checkpoint_every=checkpoint_every,
-        validate_every=min(validate_every, iterations),
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        progress=progress,
-    )
+    fit_run(fit, data, out, checkpoint_every=checkpoint_every, tensorboard=False, **run)
     return encoder.cpu().eval()

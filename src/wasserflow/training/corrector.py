@@ -22,7 +22,7 @@ from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.critic import assess_critic
 from wasserflow.training.drawing import Drawing, Law, drawing
 from wasserflow.training.reliability import logits_of, reliability_curve
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 from wasserflow.training.spectral import settle_spectral_norms
 
 _SEPARABLE = 0.99
@@ -155,13 +155,8 @@ def train_corrector(
     lr: float = 1e-4,
     momentum: float = 0.9,
     batch_size: int = 64,
-    precision: str = "32-true",
-    accelerator: str = "auto",
-    checkpoint_every: int = 500,
     seed: int = 0,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> nn.Module:
     """Do what `fit_corrector` does, and leave the run in a folder.
 
@@ -177,13 +172,8 @@ def train_corrector(
         lr: learning rate of SGD.
         momentum: of SGD.
         batch_size: samples of each generator in a step.
-        precision: of the network, in Lightning's words.
-        accelerator: where to train, in Lightning's words.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
         seed: seeds the batches and what is held out.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_run`.
 
     Returns:
         The corrector, in eval mode, its spectral norms settled.
@@ -194,7 +184,7 @@ def train_corrector(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     _require_settings(iterations, batch_size, lr, momentum)
     laws = drawing("samples_phi", samples_phi, seed, 0), drawing("samples_theta", samples_theta, seed, 1)
     before = _module(critic)
@@ -203,17 +193,7 @@ def train_corrector(
     # The module draws its own batches: this data set only counts.
     clock = IterationData(torch.zeros(1), batch_size=1, iterations=iterations)
     with gradients_on():
-        fit_run(
-            fit,
-            clock,
-            out,
-            checkpoint_every=min(checkpoint_every, iterations),
-            precision=precision,
-            accelerator=accelerator,
-            resume=resume,
-            tensorboard=tensorboard,
-            progress=progress,
-        )
+        fit_run(fit, clock, out, **run)
     corrector = fit.corrector.cpu().eval()
     corrector.zero_grad(set_to_none=True)
     settle_spectral_norms(corrector)

@@ -22,9 +22,9 @@ from wasserflow.training.adversarial_losses import logistic_critic
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.penalties import slope_penalty
+from wasserflow.training.penalties import weighted_slopes
 from wasserflow.training.reliability import logits_of, reliability_curve
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 from wasserflow.training.spectral import settle_spectral_norms
 
 
@@ -156,15 +156,9 @@ class CriticFit(lightning.LightningModule):
         return loss + self._penalty(*both.chunk(2))
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
-        penalty = real.new_zeros(())
         if self.global_step % self.penalty_every:
-            return penalty
-        # A second derivative needs full precision.
-        with torch.autocast(self.device.type, enabled=False):
-            for weight, x in ((self.r1, real), (self.r2, fake)):
-                if weight:
-                    penalty = penalty + weight * self.penalty_every * slope_penalty(self.critic, x)
-        return penalty
+            return real.new_zeros(())
+        return self.penalty_every * weighted_slopes(self.critic, (self.r1, real), (self.r2, fake))
 
     def optimizer_step(self, *args: Any, **options: Any) -> None:
         """Update the critic and let the average follow, before any checkpoint can be written."""
@@ -189,13 +183,8 @@ def refit_critic(
     r1: float = 0.0,
     r2: float = 0.0,
     penalty_every: int = 4,
-    precision: str = "32-true",
-    accelerator: str = "auto",
-    checkpoint_every: int = 500,
     seed: int = 0,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> nn.Module:
     """Fit a copy of a critic to a generator that stands still.
 
@@ -219,13 +208,8 @@ def refit_critic(
         r1: weight of the slope penalty at real images.
         r2: weight of the slope penalty at generated images.
         penalty_every: iterations between two penalties; see `CriticFit`.
-        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
-        accelerator: where to train, in Lightning's words.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
         seed: seeds batches, latents, flips and noise.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_run`.
 
     Returns:
         The averaged critic, in evaluation mode, its spectral norms settled.
@@ -235,7 +219,7 @@ def refit_critic(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     frozen = copied(generator).requires_grad_(False)
     fit = CriticFit(
         copied(critic).train(),
@@ -251,17 +235,7 @@ def refit_critic(
         seed=seed,
     )
     data = IterationData(images, batch_size=batch_size, iterations=iterations, seed=seed)
-    fit_run(
-        fit,
-        data,
-        out,
-        checkpoint_every=checkpoint_every,
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        tensorboard=tensorboard,
-        progress=progress,
-    )
+    fit_run(fit, data, out, **run)
     refitted = fit.average.module.cpu()
     settle_spectral_norms(refitted)
     real, fake = to_float(validation), _generate(frozen.cpu(), prior, len(validation), seed)

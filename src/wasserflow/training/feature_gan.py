@@ -74,21 +74,14 @@ def train_feature_gan(
     distance: Distance,
     *,
     iterations: int = 20_000,
-    batch_size: int = 64,
     critic_steps: int = 5,
     penalty: float = 10.0,
     lr: float = 1e-4,
     betas: tuple[float, float] = (0.5, 0.9),
     decay: float = 0.999,
     flips: bool = True,
-    precision: str = "32-true",
-    accelerator: str = "auto",
-    checkpoint_every: int = 1000,
-    snapshot_every: int = 5000,
     seed: int = 0,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> FeatureGAN:
     """Train a generator by a distance of features and leave checkpoints, sample grids and a log in a folder.
 
@@ -102,21 +95,14 @@ def train_feature_gan(
         out: a folder which does not exist yet, unless `resume` is given.
         distance: what parts the two clouds of features; see `FeatureGAN`.
         iterations: updates of the generator in the whole run.
-        batch_size: images in a minibatch.
         critic_steps: critic updates for each update of the generator.
         penalty: weight of the gradient penalty between real and generated images.
         lr: learning rate of both Adam optimisers.
         betas: decay rates of both Adam optimisers.
         decay: decay of the generator's moving average.
         flips: mirror half of the real images; digits, say, must not be.
-        precision: of the networks, in Lightning's words; the penalty is computed in full precision.
-        accelerator: where to train, in Lightning's words.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
-        snapshot_every: iterations between two checkpoints that are kept and between two sample grids.
         seed: seeds batches, latents, flips, penalty points and what the distance draws.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_pair`: `batch_size`, `snapshot_every` and those of `fit_run`.
 
     Returns:
         The trained pair and the generator's average.
@@ -139,18 +125,5 @@ def train_feature_gan(
         flips=flips,
         seed=seed,
     )
-    fit_pair(
-        gan,
-        images,
-        out,
-        iterations=iterations,
-        batch_size=batch_size,
-        precision=precision,
-        accelerator=accelerator,
-        checkpoint_every=checkpoint_every,
-        snapshot_every=snapshot_every,
-        resume=resume,
-        tensorboard=tensorboard,
-        progress=progress,
-    )
+    fit_pair(gan, images, out, iterations=iterations, **run)
     return gan

@@ -14,7 +14,7 @@ from wasserflow.ratios import BregmanLoss
 from wasserflow.spaces import Source
 from wasserflow.training.batches import IterationData
 from wasserflow.training.fdrl import FlowGuidedRatio
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 
 
 def train_fdrl(
@@ -39,13 +39,8 @@ def train_fdrl(
     longest_step: float | None = None,
     r1: float = 0.0,
     r2: float = 0.0,
-    precision: str = "32-true",
-    accelerator: str = "auto",
     seed: int = 0,
-    checkpoint_every: int = 500,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> FlowGuidedRatio[Any]:
     """Train a `FlowGuidedRatio` and leave `last.ckpt` and a log in a folder.
 
@@ -70,13 +65,8 @@ def train_fdrl(
         longest_step: the longest move of a particle in one step of the flow; None for no limit.
         r1: weight of the penalty on slopes at data.
         r2: weight of the penalty on slopes at particles.
-        precision: of the network, in Lightning's words.
-        accelerator: where to train, in Lightning's words.
         seed: seeds batches, starts, noise and mirroring.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_run`.
 
     Returns:
         The trained model, in evaluation mode.
@@ -87,7 +77,7 @@ def train_fdrl(
         TrainingDiverged: the run came apart; `out/last.ckpt` is from before.
         TypeError: a divergence that does not go with the loss.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     model = FlowGuidedRatio(
         network,
         source,
@@ -106,16 +96,5 @@ def train_fdrl(
         r2=r2,
         seed=seed,
     )
-    fit_run(
-        model,
-        IterationData(data, batch_size=batch_size, iterations=iterations, seed=seed),
-        out,
-        checkpoint_every=min(checkpoint_every, iterations),
-        callbacks=callbacks,
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        tensorboard=tensorboard,
-        progress=progress,
-    )
+    fit_run(model, IterationData(data, batch_size=batch_size, iterations=iterations, seed=seed), out, callbacks, **run)
     return model.eval()

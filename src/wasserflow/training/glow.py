@@ -17,7 +17,7 @@ from wasserflow.models.glow import Glow
 from wasserflow.spaces import Normal
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 from wasserflow.training.snapshots import SampleGrid
 
 _BINS = 256
@@ -161,15 +161,11 @@ def train_glow(
     lr: float = 2e-3,
     max_norm: float = 1.0,
     flips: bool = True,
-    precision: str = "32-true",
-    accelerator: str = "auto",
     checkpoint_every: int = 1000,
     snapshot_every: int = 5000,
     validate_every: int = 5000,
     seed: int = 0,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> Glow:
     """Train a Glow on images and leave a checkpoint, sample grids and a log in a folder.
 
@@ -186,15 +182,11 @@ def train_glow(
         lr: the highest learning rate of the cycle; see `GlowTraining`.
         max_norm: gradients are scaled down to this norm.
         flips: mirror half of the images; digits, say, must not be.
-        precision: of the network, in Lightning's words; a half precision blurs what the flow must invert.
-        accelerator: where to train, in Lightning's words.
         checkpoint_every: iterations between two writings of `last.ckpt`.
         snapshot_every: iterations between two sample grids.
         validate_every: iterations between two measurements of the validation images.
         seed: seeds batches, dequantisation and flips.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_run`; a half `precision` blurs what the flow must invert.
 
     Returns:
         The flow, in evaluation mode.
@@ -204,7 +196,7 @@ def train_glow(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     for name, given in (("images", images), ("validation", validation)):
         if tuple(given.shape[1:]) != glow.shape:
             raise ValueError(f"the flow is of images of {glow.shape}, and {name} are {tuple(given.shape[1:])}")
@@ -213,19 +205,13 @@ def train_glow(
     glow.initialise(dequantise(images[:_FIRST_BATCH], step_stream(seed)))
     training = GlowTraining(glow, lr=lr, max_norm=max_norm, flips=flips, seed=seed)
     data = ValidatedIterationData(
-        images, batch_size=batch_size, iterations=iterations, seed=seed, validation=(validation,)
+        images,
+        batch_size=batch_size,
+        iterations=iterations,
+        seed=seed,
+        validation=(validation,),
+        validate_every=validate_every,
     )
-    fit_run(
-        training,
-        data,
-        out,
-        checkpoint_every=checkpoint_every,
-        callbacks=[SampleGrid(out / "samples", snapshot_every, Normal(glow.latent_dim), lambda: glow)],
-        validate_every=min(validate_every, iterations),
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        tensorboard=tensorboard,
-        progress=progress,
-    )
+    grid = SampleGrid(out / "samples", snapshot_every, Normal(glow.latent_dim), lambda: glow)
+    fit_run(training, data, out, [grid], checkpoint_every=checkpoint_every, **run)
     return glow.eval()

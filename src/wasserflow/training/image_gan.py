@@ -17,7 +17,7 @@ from wasserflow.training.adversarial import ImageGAN
 from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLoss
 from wasserflow.training.adversarial_pair import AdversarialPair
 from wasserflow.training.batches import IterationData
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 from wasserflow.training.snapshots import SampleGrid
 
 
@@ -30,7 +30,6 @@ def train_image_gan(
     *,
     loss: AdversarialLoss = NON_SATURATING,
     iterations: int = 30_000,
-    batch_size: int = 64,
     lr: float = 2e-4,
     betas: tuple[float, float] = (0.5, 0.999),
     decay: float = 0.999,
@@ -39,14 +38,8 @@ def train_image_gan(
     r1: float = 0.0,
     critic_steps: int = 1,
     penalty: float = 0.0,
-    precision: str = "32-true",
-    accelerator: str = "auto",
-    checkpoint_every: int = 1000,
-    snapshot_every: int = 5000,
     seed: int = 0,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> ImageGAN:
     """Train an image generator and its critic and leave checkpoints, sample grids and a log in a folder.
 
@@ -60,7 +53,6 @@ def train_image_gan(
         out: a folder which does not exist yet, unless `resume` is given.
         loss: what generator and critic minimise, `NON_SATURATING`, `HINGE` or `WASSERSTEIN`.
         iterations: updates of the generator in the whole run.
-        batch_size: images in a batch.
         lr: learning rate of both Adam optimisers.
         betas: decay rates of both Adam optimisers.
         decay: decay of the generator's moving average.
@@ -69,14 +61,8 @@ def train_image_gan(
         r1: weight of the penalty on the critic's slope; see `ImageGAN`.
         critic_steps: critic updates for each update of the generator.
         penalty: weight of the gradient penalty between real and generated images; 0 for none.
-        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
-        accelerator: where to train, in Lightning's words.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
-        snapshot_every: iterations between two checkpoints that are kept and between two sample grids.
         seed: seeds batches, latents, flips and noise.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_pair`: `batch_size`, `snapshot_every` and those of `fit_run`.
 
     Returns:
         The trained pair and the generator's average.
@@ -101,20 +87,7 @@ def train_image_gan(
         penalty=penalty,
         seed=seed,
     )
-    fit_pair(
-        gan,
-        images,
-        out,
-        iterations=iterations,
-        batch_size=batch_size,
-        precision=precision,
-        accelerator=accelerator,
-        checkpoint_every=checkpoint_every,
-        snapshot_every=snapshot_every,
-        resume=resume,
-        tensorboard=tensorboard,
-        progress=progress,
-    )
+    fit_pair(gan, images, out, iterations=iterations, **run)
     return gan
 
 
@@ -124,11 +97,10 @@ def fit_pair(
     out: Path,
     *,
     iterations: int,
-    batch_size: int,
-    checkpoint_every: int,
-    snapshot_every: int,
-    resume: bool,
-    **settings: Any,
+    batch_size: int = 64,
+    checkpoint_every: int = 1000,
+    snapshot_every: int = 5000,
+    **run: Any,
 ) -> None:
     """Train a pair in place and leave checkpoints, sample grids and a log in a folder; see `train_image_gan`.
 
@@ -140,8 +112,7 @@ def fit_pair(
         batch_size: images in a minibatch.
         checkpoint_every: iterations between two writings of `last.ckpt`.
         snapshot_every: iterations between two checkpoints that are kept and between two sample grids.
-        resume: continue from `out/last.ckpt`.
-        settings: of `fit_run`.
+        run: options of `fit_run`.
 
     Raises:
         ValueError: the generator's images have another shape than those of the training set, or an iteration would
@@ -149,7 +120,7 @@ def fit_pair(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     with torch.no_grad(), evaluating(pair.generator):
         made = pair.generator(pair.prior.sample(1))
     if made.shape[1:] != images.shape[1:]:
@@ -162,8 +133,7 @@ def fit_pair(
             f"which must lie between 1 and {len(images)}, the number of images"
         )
     data = IterationData(images, batch_size=pair.critic_steps * batch_size, iterations=iterations, seed=pair.seed)
-    callbacks = _callbacks(pair, out, snapshot_every)
-    fit_run(pair, data, out, checkpoint_every=checkpoint_every, callbacks=callbacks, resume=resume, **settings)
+    fit_run(pair, data, out, _callbacks(pair, out, snapshot_every), checkpoint_every=checkpoint_every, **run)
 
 
 def _callbacks(pair: AdversarialPair, out: Path, snapshot_every: int) -> list[Callback]:

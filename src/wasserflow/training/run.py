@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -12,6 +14,28 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from wasserflow.training.batches import IterationData
+
+
+def check_run(out: Path, run: Mapping[str, Any]) -> None:
+    """Refuse a run before any work is done for it.
+
+    Args:
+        out: the run's folder.
+        run: options of `fit_run`.
+
+    Raises:
+        TypeError: an option which `fit_run` does not have.
+        FileExistsError: see `check_run_folder`.
+        FileNotFoundError: see `check_run_folder`.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from wasserflow.training.run import check_run
+        >>> check_run(pathlib.Path(tempfile.mkdtemp()), {"progress": False})
+    """
+    options = inspect.signature(fit_run).bind_partial(**run)
+    options.apply_defaults()
+    check_run_folder(out, options.arguments["resume"])
 
 
 def check_run_folder(out: Path, resume: bool) -> None:
@@ -40,37 +64,43 @@ def fit_run(
     module: lightning.LightningModule,
     data: IterationData,
     out: Path,
-    *,
-    checkpoint_every: int,
     callbacks: Sequence[Callback] = (),
-    validate_every: int | None = None,
+    /,
+    *,
     precision: str = "32-true",
     accelerator: str = "auto",
+    checkpoint_every: int = 500,
     resume: bool = False,
     tensorboard: bool = False,
     progress: bool = True,
 ) -> None:
     """Train a module for `data.iterations` steps and leave `last.ckpt` and `log/version_<n>/metrics.csv` in a folder.
 
+    Trainers take the options as `**run`, check them first by `check_run`, and pass them on.
+
     Args:
         module: what is trained, in place.
-        data: the training set, which also says how many iterations there are.
+        data: the training set, which also says how many iterations there are and when to validate.
         out: the folder, checked by `check_run_folder`.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
         callbacks: further Lightning callbacks.
-        validate_every: iterations between two validations; None for no validation.
-        precision: of the networks, in Lightning's words.
+        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
         accelerator: where to train, in Lightning's words.
+        checkpoint_every: iterations between two writings of `last.ckpt`.
         resume: continue from `out/last.ckpt`.
         tensorboard: also write TensorBoard events.
         progress: show a progress bar.
+
+    Raises:
+        FileExistsError: `out` holds files and `resume` is False.
+        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
     check_run_folder(out, resume)
     loggers: list[Logger] = [CSVLogger(out, name="log")]
     if tensorboard:
         loggers.append(TensorBoardLogger(out, name="log"))
+    every = min(checkpoint_every, data.iterations)
     # The mode tells Lightning this checkpoint apart from others of the same period.
-    last = ModelCheckpoint(out, "last", every_n_train_steps=checkpoint_every, enable_version_counter=False, mode="max")
+    last = ModelCheckpoint(out, "last", every_n_train_steps=every, enable_version_counter=False, mode="max")
     bar: list[Callback] = [TQDMProgressBar(refresh_rate=10)] if progress else []
     trainer = lightning.Trainer(
         accelerator=accelerator,
@@ -78,7 +108,7 @@ def fit_run(
         precision=precision,  # type: ignore[arg-type]
         max_steps=data.iterations,
         max_epochs=-1,
-        val_check_interval=validate_every,
+        val_check_interval=data.validate_every,
         num_sanity_val_steps=0,
         logger=loggers,
         log_every_n_steps=min(50, data.iterations),

@@ -16,7 +16,7 @@ from wasserflow.spaces import Normal
 from wasserflow.training.batches import IterationData
 from wasserflow.training.centring import centre
 from wasserflow.training.learning_rate import LinearDecay
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 from wasserflow.training.text_monitor import TextMonitor
 from wasserflow.training.wgan_gp import WGANGP
 
@@ -56,14 +56,9 @@ def train_text_gan(
     lr: float = 1e-4,
     betas: tuple[float, float] = (0.5, 0.9),
     decay: float = 0.0,
-    precision: str = "32-true",
-    accelerator: str = "auto",
-    checkpoint_every: int = 500,
     measure_every: int = 500,
     seed: int = 0,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> WGANGP:
     """Train a character-level WGAN-GP and leave checkpoints, strings, their n-gram divergences and a log in a folder.
 
@@ -85,14 +80,9 @@ def train_text_gan(
         lr: learning rate of both Adam optimisers.
         betas: decay rates of both Adam optimisers.
         decay: the last part of the run, 0 to 1, over which the learning rate falls to 0.
-        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
-        accelerator: where to train, in Lightning's words.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
         measure_every: iterations between two measurements.
         seed: seeds the weights, the minibatches and the latents.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_run`.
 
     Returns:
         The trained pair, as `.generator` and `.critic`, in eval mode.
@@ -105,7 +95,7 @@ def train_text_gan(
     Source:
         Gulrajani et al. (2017), section 5.4; the defaults are theirs.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     length = _one_length(strings, held_out)
     if len(strings) < critic_steps * batch_size:
         raise ValueError(
@@ -126,13 +116,8 @@ def train_text_gan(
         gan,
         TextBatches(alphabet.encode(strings, length), len(alphabet), **options),
         out,
-        checkpoint_every=checkpoint_every,
-        callbacks=[LinearDecay(lr, iterations, decay), monitor],
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        tensorboard=tensorboard,
-        progress=progress,
+        [LinearDecay(lr, iterations, decay), monitor],
+        **run,
     )
     real = alphabet.one_hot(held_out[:_CENTRED_ON], length).to(gan.device)
     centre(gan.critic, real, gan.generator, gan.prior.sample(len(real), seed=seed, device=gan.device))

@@ -17,7 +17,7 @@ from wasserflow.freezing import evaluating
 from wasserflow.spaces import Normal
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 from wasserflow.training.snapshots import SampleGrid
 
 
@@ -199,14 +199,10 @@ def train_vae(
     batch_size: int = 64,
     lr: float = 1e-3,
     flips: bool = True,
-    precision: str = "32-true",
-    accelerator: str = "auto",
     checkpoint_every: int = 1000,
     snapshot_every: int = 5000,
     seed: int = 0,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> VAE:
     """Train a variational autoencoder of images and leave a checkpoint, sample grids and a log in a folder.
 
@@ -223,14 +219,10 @@ def train_vae(
         batch_size: images in a batch.
         lr: the learning rate that Adam starts with.
         flips: mirror half of the images; digits, say, must not be.
-        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
-        accelerator: where to train, in Lightning's words.
         checkpoint_every: iterations between two writings of `last.ckpt`.
         snapshot_every: iterations between two sample grids.
         seed: seeds batches, latents and flips.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_run`.
 
     Returns:
         The trained autoencoder, in evaluation mode; its `.decoder` is the generator.
@@ -240,7 +232,7 @@ def train_vae(
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     prior = Normal(latent_dim)
     _require_fit(encoder, decoder, prior, images)
     vae = VAE(encoder, decoder, std=std, lr=lr, flips=flips, seed=seed)
@@ -248,13 +240,9 @@ def train_vae(
         vae,
         IterationData(images, batch_size=batch_size, iterations=iterations, seed=seed),
         out,
+        [SampleGrid(out / "samples", snapshot_every, prior, lambda: vae.decoder)],
         checkpoint_every=checkpoint_every,
-        callbacks=[SampleGrid(out / "samples", snapshot_every, prior, lambda: vae.decoder)],
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        tensorboard=tensorboard,
-        progress=progress,
+        **run,
     )
     return vae.eval()
 

@@ -18,7 +18,7 @@ from wasserflow.models.vq import vq_autoencoder
 from wasserflow.spaces import Codebook
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 
 
 class VQAutoencoder(lightning.LightningModule):
@@ -234,11 +234,8 @@ def train_vq(
     commitment: float = 0.1,
     continuous: int = 500,
     flips: bool = True,
-    precision: str = "32-true",
-    accelerator: str = "auto",
     seed: int = 0,
-    resume: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> VQAutoencoder:
     """Train a `diffusers.VQModel` and leave `last.ckpt` and a log in a folder.
 
@@ -255,11 +252,8 @@ def train_vq(
         commitment: weight of the commitment loss.
         continuous: iterations at the beginning without codes.
         flips: mirror half of the training images.
-        precision: of the networks, in Lightning's words; `bf16-mixed` is faster where the hardware has it.
-        accelerator: where to train, in Lightning's words.
         seed: seeds weights, batches, mirroring and restarts.
-        resume: continue from `out/last.ckpt`.
-        progress: show a progress bar.
+        run: options of `fit_run` but `checkpoint_every` and `tensorboard`.
 
     Returns:
         The trained module, in evaluation mode; its `.network` is the VQModel.
@@ -269,7 +263,7 @@ def train_vq(
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
         ImportError: diffusers is not installed.
     """
-    check_run_folder(out, resume)
+    check_run(out, run)
     # Initial weights come from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -277,17 +271,12 @@ def train_vq(
         network = vq_autoencoder(codes, latent_channels, widths=widths, **sizes)
     autoencoder = VQAutoencoder(network, lr=lr, commitment=commitment, continuous=continuous, flips=flips, seed=seed)
     data = ValidatedIterationData(
-        train, batch_size=batch_size, iterations=iterations, seed=seed, validation=(validation,)
-    )
-    fit_run(
-        autoencoder,
-        data,
-        out,
-        checkpoint_every=max(1, iterations // 10),
+        train,
+        batch_size=batch_size,
+        iterations=iterations,
+        seed=seed,
+        validation=(validation,),
         validate_every=max(1, iterations // 2),
-        precision=precision,
-        accelerator=accelerator,
-        resume=resume,
-        progress=progress,
     )
+    fit_run(autoencoder, data, out, checkpoint_every=max(1, iterations // 10), tensorboard=False, **run)
     return autoencoder.eval()

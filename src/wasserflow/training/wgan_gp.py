@@ -17,7 +17,7 @@ from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.centring import centre
 from wasserflow.training.optimizers import optimizer_at
 from wasserflow.training.penalties import gradient_penalty
-from wasserflow.training.run import check_run_folder, fit_run
+from wasserflow.training.run import check_run, fit_run
 
 
 class WGANGP(lightning.LightningModule):
@@ -134,10 +134,7 @@ def train_wgan_gp(
     penalty: float = 0.1,
     prior: PriorSpace | None = None,
     seed: int = 0,
-    checkpoint_every: int = 500,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = True,
+    **run: Any,
 ) -> WGANGP:
     """Train a ReLU generator and critic on a 2-D distribution and save both.
 
@@ -159,10 +156,7 @@ def train_wgan_gp(
             ended in one place.
         prior: where latents of size 2 come from; None is the published N(0, I).
         seed: seeds the training set, the weights, the minibatches and the latents.
-        checkpoint_every: iterations between two writings of `last.ckpt`.
-        resume: continue from `out/last.ckpt`.
-        tensorboard: also write TensorBoard events.
-        progress: show a progress bar.
+        run: options of `fit_run` but `precision` and `accelerator`.
 
     Returns:
         The trained pair, as `.generator` and `.critic`, in eval mode.
@@ -174,8 +168,7 @@ def train_wgan_gp(
     Source:
         Ansari et al. (2021), appendix D.1.
     """
-    check_run_folder(out, resume)
-    out.mkdir(parents=True, exist_ok=True)
+    check_run(out, run)
     # Loaders and trainers draw from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -184,15 +177,7 @@ def train_wgan_gp(
         batches = IterationData(
             data.sample(points, seed=seed), batch_size=gan.critic_steps * batch_size, iterations=iterations, seed=seed
         )
-        fit_run(
-            gan,
-            batches,
-            out,
-            checkpoint_every=checkpoint_every,
-            resume=resume,
-            tensorboard=tensorboard,
-            progress=progress,
-        )
+        fit_run(gan, batches, out, precision="32-true", accelerator="auto", **run)
     real = batches.data.tensors[0]
     centre(gan.critic, real, gan.generator, gan.prior.sample(len(real), seed=gan.seed, device=real.device))
     for name, module in (("generator", gan.generator), ("critic", gan.critic)):

@@ -49,5 +49,7 @@ def test_tensors_are_cut_alike() -> None:
 
 
 def test_validation_is_the_whole_set_in_order() -> None:
-    data = ValidatedIterationData(torch.arange(4), validation=[torch.arange(700)], batch_size=2, iterations=1)
+    sets = {"validation": [torch.arange(700)], "validate_every": 5}
+    data = ValidatedIterationData(torch.arange(4), **sets, batch_size=2, iterations=1)
+    assert data.validate_every == 1
     assert torch.equal(torch.cat([batch[0] for batch in data.val_dataloader()]), torch.arange(700))
