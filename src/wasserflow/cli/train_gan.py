@@ -29,8 +29,6 @@ def train_sndcgan(
     channels: int = 128,
     critic_channels: int = 256,
     latent_dim: int = 128,
-    flips: bool | None = None,
-    seed: int = 0,
     **settings: Any,
 ) -> None:
     """Train an SN-DCGAN on images.
@@ -42,8 +40,6 @@ def train_sndcgan(
         channels: The generator's channels at its coarsest resolution; 512 in the paper.
         critic_channels: The critic's channels at its coarsest resolution.
         latent_dim: Length of a latent.
-        flips: Mirror half of the real images; for cifar10 only, if left out.
-        seed: Seeds the weights, the batches, the latents, mirroring and noise.
         settings: Of the trainer.
     """
     images = images_of(data, "train").images
@@ -52,7 +48,7 @@ def train_sndcgan(
         "generator": Recipe("SNDCGANGenerator", {"channels": channels, "latent_dim": latent_dim, **shape}),
         "critic": Recipe("SNDCGANCritic", {"channels": critic_channels, **shape}),
     }
-    _train_gan(f"SN-DCGAN, {loss} loss", networks, latent_dim, data, out, loss, flips, seed, **settings)
+    _train_gan(f"SN-DCGAN, {loss} loss", networks, latent_dim, data, out, loss, **settings)
 
 
 def train_sn_resnet_gan(
@@ -64,8 +60,6 @@ def train_sn_resnet_gan(
     latent_dim: int = 128,
     betas: tuple[float, float] = (0.0, 0.9),
     critic_steps: int = 5,
-    flips: bool | None = None,
-    seed: int = 0,
     **settings: Any,
 ) -> None:
     """Train an SN-ResNet-GAN on images: residual networks, the critic's spectrally normalised.
@@ -79,8 +73,6 @@ def train_sn_resnet_gan(
         latent_dim: Length of a latent.
         betas: Decay rates of both Adam optimisers.
         critic_steps: Critic updates for each update of the generator.
-        flips: Mirror half of the real images; for cifar10 only, if left out.
-        seed: Seeds the weights, the batches, the latents, mirroring and noise.
         settings: Of the trainer.
     """
     images = images_of(data, "train").images
@@ -97,8 +89,6 @@ def train_sn_resnet_gan(
         data,
         out,
         loss,
-        flips,
-        seed,
         betas=betas,
         critic_steps=critic_steps,
         **settings,
@@ -112,8 +102,6 @@ def train_mlp_gan(
     width: int = 256,
     layers: int = 3,
     latent_dim: int = 64,
-    flips: bool | None = None,
-    seed: int = 0,
     **settings: Any,
 ) -> None:
     """Train a plain GAN of multilayer perceptrons on images, the least of what refinement is to improve.
@@ -125,8 +113,6 @@ def train_mlp_gan(
         width: Units of a hidden layer.
         layers: Hidden layers.
         latent_dim: Length of a latent.
-        flips: Mirror half of the real images; for cifar10 only, if left out.
-        seed: Seeds the weights, the batches, the latents, mirroring and noise.
         settings: Of the trainer.
     """
     images = images_of(data, "train").images
@@ -135,9 +121,7 @@ def train_mlp_gan(
         "generator": Recipe("image_mlp_generator", {"latent": latent_dim, **shape}),
         "critic": Recipe("image_mlp_critic", shape),
     }
-    _train_gan(
-        f"GAN of multilayer perceptrons, {loss} loss", networks, latent_dim, data, out, loss, flips, seed, **settings
-    )
+    _train_gan(f"GAN of multilayer perceptrons, {loss} loss", networks, latent_dim, data, out, loss, **settings)
 
 
 def _train_gan(
@@ -147,10 +131,23 @@ def _train_gan(
     data: ImagesName,
     out: Path,
     loss: LossName,
-    flips: bool | None,
-    seed: int,
+    flips: bool | None = None,
+    seed: int = 0,
     **settings: Any,
 ) -> None:
+    """Train a pair and save it.
+
+    Args:
+        summary: What it is.
+        networks: The generator and the critic.
+        latent_dim: Length of a latent.
+        data: The training images.
+        out: The folder.
+        loss: What generator and critic minimise.
+        flips: Mirror half of the real images; for cifar10 only, if left out.
+        seed: Seeds the weights, the batches, the latents, mirroring and noise.
+        settings: Of the trainer.
+    """
     generator, critic = built(seed, *networks.values())
     losses = {"hinge": HINGE, "non-saturating": NON_SATURATING}
     gan = train_image_gan(
