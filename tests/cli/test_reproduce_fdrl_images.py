@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 import torch
 from models import grey_classifier
@@ -16,7 +17,6 @@ from wasserflow.cli import fdrl_images, held_out, main, reproduce_fdrl_images, t
 from wasserflow.cli.fdrl_images import printed, steps_to_measure, summary
 from wasserflow.cli.held_out import HeldOutDistance
 from wasserflow.data.images import LabelledImages, to_uint8
-from wasserflow.training import fit_fdrl
 
 pytestmark = [
     pytest.mark.filterwarnings(r"ignore:Found \d+ module:UserWarning"),
@@ -87,7 +87,7 @@ def test_an_interrupted_run_goes_on_and_nothing_is_done_twice(
         main([*words, "--offsets", "[0, 1]", "--out", str(out)])
     assert "3 sets of samples are measured and kept; go on with --resume" in capsys.readouterr().err
     measured.pop()
-    monkeypatch.setattr(fit_fdrl, "fit_run", None)
+    monkeypatch.setattr(lightning.Trainer, "fit", None)
     main([*words, "--offsets", "[0, 1]", "--out", str(out), "--resume"])
     assert measured == [0, 1, 1]
     assert table_of(out) == table_of(whole)
@@ -100,7 +100,7 @@ def test_given_models_are_not_trained(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     main([*words, "--offsets", "[0, 1]", "--out", str(tmp_path / "first")])
-    monkeypatch.setattr(fit_fdrl, "fit_run", None)
+    monkeypatch.setattr(lightning.Trainer, "fit", None)
     models = {prior: str(tmp_path / "first" / prior / "model") for prior in ("gaussian", "uniform")}
     given = [word for prior, folder in models.items() for word in (f"--{prior}-model", folder)]
     main([*words, *given, "--offsets", "[0, 1]", "--out", str(tmp_path / "second")])
