@@ -53,6 +53,28 @@ def modules_in(*objects: object) -> list[nn.Module]:
     return list(found.values())
 
 
+def adopt(holder: nn.Module, *functions: object) -> None:
+    """Let a module that calls functions hold the modules these close over, and take on their mode.
+
+    They are then found, refused in train mode, frozen and moved with it, as registered ones are. Call it at the end of
+    `__init__`.
+
+    Args:
+        holder: the module that calls them.
+        functions: modules, which it has registered, or plain functions.
+
+    Example:
+        >>> from torch import nn
+        >>> from wasserflow.freezing import adopt
+        >>> holder, critic = nn.Module(), nn.Linear(2, 1)
+        >>> adopt(holder, lambda x: critic(x))
+        >>> list(holder.modules())[-1] is critic
+        True
+    """
+    holder.inside = nn.ModuleList(modules_in(*(each for each in functions if not isinstance(each, nn.Module))))
+    holder.training = any(part.training for part in modules_in(*functions))
+
+
 def _parts(item: object) -> list[object]:
     if item is None or inspect.ismodule(item) or isinstance(item, _LEAVES):
         return []

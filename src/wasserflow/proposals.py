@@ -12,6 +12,7 @@ from torch import Tensor
 from wasserflow.checks import listed, not_finite
 from wasserflow.freezing import modules_in, require_eval, require_same_kind
 from wasserflow.ratios import LogRatio, log_ratio_of
+from wasserflow.rows import moving
 from wasserflow.seeds import Noise, Seed, sample_seeds
 
 Propose = Callable[..., Tensor]
@@ -42,7 +43,12 @@ def slot_seeds(propose: Propose, log_ratio: LogRatio, n: int, seed: Seed) -> See
 
 
 def draw(
-    propose: Propose, log_ratio: LogRatio, seeds: Seeds, step: int, like: Tensor | None = None
+    propose: Propose,
+    log_ratio: LogRatio,
+    seeds: Seeds,
+    step: int,
+    like: Tensor | None = None,
+    slots: Int64[Tensor, " batch"] | None = None,
 ) -> tuple[Samples, LogRatios]:
     """Draw one proposal a slot, each with a hash of (the slot's seed, step) for its seed, and judge it.
 
@@ -52,6 +58,7 @@ def draw(
         seeds: of the slots.
         step: how many proposals the slots have drawn before.
         like: samples whose shape and dtype the proposals must have; None at the first draw.
+        slots: which slots these are, so that labels of one a slot follow; all of them if None.
 
     Raises:
         TypeError: proposals that are not a tensor.
@@ -59,25 +66,27 @@ def draw(
     """
     drawn: list[Tensor] = []
     judged: list[Tensor] = []
-    for part in Noise(seeds, step).integers().split(_AT_ONCE):
-        with torch.no_grad():
+    slots = torch.arange(len(seeds)) if slots is None else slots
+    for part, rows in zip(Noise(seeds, step).integers().split(_AT_ONCE), slots.split(_AT_ONCE), strict=True):
+        with moving(rows), torch.no_grad():
             proposed = propose(len(part), part)
-        require_samples(proposed, len(part), drawn[0] if drawn else like)
+            require_samples(proposed, len(part), drawn[0] if drawn else like)
+            judged.append(log_ratios_of(log_ratio, proposed))
         drawn.append(proposed)
-        judged.append(log_ratios_of(log_ratio, proposed))
     return torch.cat(drawn), torch.cat(judged)
 
 
-def burn_in_log_ratios(propose: Propose, log_ratio: LogRatio, n: int) -> LogRatios:
-    """Judge n proposals, the same whatever is sampled after them.
+def burn_in_log_ratios(propose: Propose, log_ratio: LogRatio, burn_in: int, n: int) -> LogRatios:
+    """Judge proposals for n slots, their seeds the same whatever is sampled after them.
+
+    Labels of one a slot come in turn.
 
     Raises:
-        ValueError: n below 1.
+        ValueError: a burn-in below 1.
     """
-    if n < 1:
-        raise ValueError(f"burn_in is {n}; give at least 1, 10000 as published")
-    seeds = sample_seeds(_BURN_IN, n)
-    return torch.cat([draw(propose, log_ratio, part, 0)[1] for part in seeds.split(_AT_ONCE)])
+    if burn_in < 1:
+        raise ValueError(f"burn_in is {burn_in}; give at least 1, 10000 as published")
+    return draw(propose, log_ratio, sample_seeds(_BURN_IN, burn_in), 0, slots=torch.arange(burn_in) % n)[1]
 
 
 def log_ratios_of(log_ratio: LogRatio, x: Samples) -> LogRatios:
@@ -119,7 +128,7 @@ def draw_until_accepted(
         if not len(waiting):
             return samples, kept, drawn.to(samples.device)
         _require_rate(len(seeds) - len(waiting), int(drawn.sum()))
-        x, judged = draw(propose, log_ratio, seeds[waiting], step, samples)
+        x, judged = draw(propose, log_ratio, seeds[waiting], step, samples, waiting)
         taken = accepts(log_acceptance(judged), seeds[waiting], step)
         filled = waiting[taken.cpu()].to(x.device)
         samples[filled], kept[filled] = x[taken], judged[taken]

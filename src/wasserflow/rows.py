@@ -1,4 +1,4 @@
-"""Which samples of a batch are being moved: what is given one a sample follows them into their group."""
+"""Which samples of a batch are being worked on: what is given one a sample follows them into their group."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from jaxtyping import Shaped
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-_ROWS: ContextVar[slice | None] = ContextVar("rows", default=None)
+Rows = slice | Int64[Tensor, " group"]
+
+_ROWS: ContextVar[tuple[Rows, ...]] = ContextVar("rows", default=())
 
 
 @contextmanager
-def moving(rows: slice) -> Iterator[None]:
-    """Say inside the block that only these samples of the batch are being moved.
+def moving(rows: Rows) -> Iterator[None]:
+    """Say inside the block that only these samples of the batch are being worked on; of a group, if it is one already.
 
     Methods that cut a batch into groups do so, because the networks they call are closed over: labels lie deep inside.
 
@@ -25,7 +27,7 @@ def moving(rows: slice) -> Iterator[None]:
         ...     rows_of(torch.arange(4))
         tensor([1, 2])
     """
-    token = _ROWS.set(rows)
+    token = _ROWS.set((*_ROWS.get(), rows))
     try:
         yield
     finally:
@@ -33,7 +35,7 @@ def moving(rows: slice) -> Iterator[None]:
 
 
 def rows_of(values: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "group *rest"]:
-    """Take, of what is given one a sample, those of the samples that are being moved: all of them by default.
+    """Take, of what is given one a sample, those of the samples that are being worked on: all of them by default.
 
     Example:
         >>> import torch
@@ -41,5 +43,6 @@ def rows_of(values: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "group *res
         >>> rows_of(torch.arange(4))
         tensor([0, 1, 2, 3])
     """
-    rows = _ROWS.get()
-    return values if rows is None else values[rows]
+    for rows in _ROWS.get():
+        values = values[rows.to(values.device) if isinstance(rows, Tensor) else rows]
+    return values

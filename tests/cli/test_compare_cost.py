@@ -54,7 +54,7 @@ def passes(cost: Cost) -> list[int]:
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrained:
     """An untrained pair of points whose critic ranks the right way round, not copied, so that hooks stay."""
     for room in (compare_arena, inference):
-        monkeypatch.setattr(room, "prepare", lambda *modules: modules)
+        monkeypatch.setattr(room, "prepare", lambda *modules, precision: modules)
     pair = zoo.load(toy_pair(tmp_path / "pair"))
     for parameter in pair.generator.parameters():
         parameter.data *= 0.5

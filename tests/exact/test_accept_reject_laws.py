@@ -84,7 +84,7 @@ def test_budgeted_rejection_has_its_own_law_and_spends_its_budget(budget: float)
 
 
 def test_a_budget_of_one_keeps_the_proposals() -> None:
-    r = wf.methods.budgeted_rejection_sample(propose, log_ratio, N, budget=1)
+    r = wf.methods.budgeted_rejection_sample(propose, log_ratio, N, budget=1, burn_in=50)
     assert r.steps.tolist() == [1] * N
     assert p_value(r.samples, norm(0, 2).cdf) > ALPHA
 

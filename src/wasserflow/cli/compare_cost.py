@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from wasserflow.freezing import adopt
+
 UNIT = (
     "1 unit: one sample passes forward, or backward (gradients of inputs only), through generator and critic; through "
     "one of them alone it is half a unit. A gradient evaluation in latent space is 2 units, a proposal and its "
@@ -83,7 +85,7 @@ class Counted(nn.Module):
     def __init__(self, network: Callable[[Tensor], Tensor], passes: Passes) -> None:
         super().__init__()
         self.network, self.passes = network, passes
-        self.training = getattr(network, "training", False)
+        adopt(self, network)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the network makes of x."""

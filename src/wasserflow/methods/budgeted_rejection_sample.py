@@ -49,7 +49,7 @@ def budgeted_rejection_sample(
     if not 1 <= budget <= 1000:
         raise ValueError(f"budget is {budget}; give 1 to 1000 proposals a sample")
     seeds = slot_seeds(propose, log_ratio, n, seed)
-    tried = burn_in_log_ratios(propose, log_ratio, burn_in)
+    tried = burn_in_log_ratios(propose, log_ratio, burn_in, n)
     log_c = _log_factor(tried, 1 / budget)
     samples, _, drawn = draw_until_accepted(propose, log_ratio, seeds, lambda d: (log_c + d).clamp(max=0))
     return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()), n / int(drawn.sum()))
@@ -61,6 +61,8 @@ def _log_factor(tried: Values, rate: float) -> float:
     most = len(with_data) / len(tried)
     if rate > most:
         raise ValueError(f"only {most:.3g} of the proposals have any data; take a budget of {1 / max(most, 1e-3):.3g}")
+    if rate == 1:
+        return math.inf
     low, high = math.log(rate) - float(with_data.max()), -float(with_data.min())
     for _ in range(100):
         middle = (low + high) / 2

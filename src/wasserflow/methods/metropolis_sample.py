@@ -53,24 +53,24 @@ def metropolis_sample(
     require_steps(steps)
     seeds = slot_seeds(propose, log_ratio, n, seed)
 
-    def chain_from(x: Tensor, d: Tensor, seeds: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    def chain_from(x: Tensor, d: Tensor, slots: Tensor, first: int) -> tuple[Tensor, Tensor]:
         moves = torch.zeros(len(d), dtype=torch.int64, device=d.device)
         for step in range(first, first + steps):
-            proposed, judged = draw(propose, log_ratio, seeds, step, x)
-            taken = accepts(judged - d, seeds, step)
+            proposed, judged = draw(propose, log_ratio, seeds[slots], step, x, slots)
+            taken = accepts(judged - d, seeds[slots], step)
             x, d, moves = chosen(taken, proposed, x), judged.where(taken, d), moves + taken
         return x, moves.cpu()
 
     if start is None:
-        samples, moves = chain_from(*draw(propose, log_ratio, seeds, 0), seeds, 1)
+        samples, moves = chain_from(*draw(propose, log_ratio, seeds, 0), torch.arange(n), 1)
         rate = float(moves.sum()) / (n * steps)
         return Refinement(samples, samples, torch.full((n,), steps + 1), n * (steps + 1), rate)
     require_samples(start, n, None, "start is")
-    samples, moves = chain_from(start, log_ratios_of(log_ratio, start), seeds, 0)
+    samples, moves = chain_from(start, log_ratios_of(log_ratio, start), torch.arange(n), 0)
     drawn, stuck = torch.full((n,), steps), (moves == 0).nonzero().flatten()
     if len(stuck):
-        again = draw(propose, log_ratio, seeds[stuck], steps, start)
-        samples[stuck], moves[stuck] = chain_from(*again, seeds[stuck], steps + 1)
+        again = draw(propose, log_ratio, seeds[stuck], steps, start, stuck)
+        samples[stuck], moves[stuck] = chain_from(*again, stuck, steps + 1)
         drawn[stuck] += steps + 1
     rate = float(moves.sum()) / (steps * (n + len(stuck)))
     return Refinement(samples, samples, drawn, n + int(drawn.sum()), rate)

@@ -55,7 +55,7 @@ def rejection_sample(
         raise ValueError(f"percentile is {percentile}; give one from 0 to 100, or None")
     seeds = slot_seeds(propose, log_ratio, n, seed)
     estimated = log_ratio_max is None or percentile is not None
-    tried = burn_in_log_ratios(propose, log_ratio, burn_in) if estimated else torch.empty(0, dtype=torch.float64)
+    tried = burn_in_log_ratios(propose, log_ratio, burn_in, n) if estimated else torch.empty(0, dtype=torch.float64)
     highest = float(tried.max()) if log_ratio_max is None else log_ratio_max
     if not abs(highest) < float("inf"):
         raise ValueError(f"the largest log-ratio is {highest}; give a finite log_ratio_max")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from wasserflow.freezing import modules_in
+from wasserflow.freezing import adopt
 from wasserflow.rows import rows_of
 
 Label = int | Int64[Tensor, " labels"]
@@ -38,11 +38,8 @@ class BoundLabel(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.argument, self.classes = network, argument, classes
-        # Modules that a plain function closes over are found, frozen and moved with those of this one.
-        if not isinstance(network, nn.Module):
-            self.inside = nn.ModuleList(modules_in(network))
         self.register_buffer("labels", torch.as_tensor(label), persistent=False)
-        self.training = any(part.training for part in modules_in(network))
+        adopt(self, network)
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Any:
         """Return what the network makes of x and its labels.
@@ -63,8 +60,8 @@ def bind_label(
 ) -> BoundLabel:
     """Bind the label of a class-conditional generator, or critic: z -> g(z, y).
 
-    Labels of one a sample follow their samples where a method cuts the batch into groups (`wf.methods.gmi`). Whoever
-    cuts a batch himself binds the labels of each part.
+    Labels of one a sample follow their samples where a method works on a part of the batch (`wf.methods.gmi`,
+    `wf.spaces.Generated`, all that accept and reject). Whoever cuts a batch himself binds the labels of each part.
 
     Args:
         network: called as g(z, y), or g(z, argument=y); y are (batch,) integers, or (batch, classes) one-hot rows.

@@ -31,6 +31,7 @@ def prepare(*modules: nn.Module, compile: bool = False, precision: torch.dtype |
         The copies, in the order given; they take and return what the originals do.
 
     Raises:
+        TypeError: something that is not a module.
         ValueError: a network in train mode, or another precision.
 
     Example:
@@ -41,6 +42,11 @@ def prepare(*modules: nn.Module, compile: bool = False, precision: torch.dtype |
         >>> bool(torch.allclose(fast(torch.ones(3, 2)), critic(torch.ones(3, 2))))
         True
     """
+    for module in modules:
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"a {type(module).__name__} cannot be prepared; give nn.Modules, and use functions as they are"
+            )
     require_eval(list(modules))
     if precision not in (None, torch.bfloat16, torch.float16):
         raise ValueError(f"precision is {precision}; give torch.bfloat16, torch.float16 or None")

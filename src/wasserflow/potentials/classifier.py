@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wasserflow.freezing import adopt
 from wasserflow.ratios.classifier import Label, log_probability_of
 
 
@@ -30,10 +33,10 @@ class ClassLogProbability(nn.Module):
         tensor([-0.6931])
     """
 
-    def __init__(self, classifier: nn.Module, label: Label) -> None:
+    def __init__(self, classifier: Callable[[Tensor], Tensor], label: Label) -> None:
         super().__init__()
         self.classifier, self.label = classifier, label
-        self.training = classifier.training
+        adopt(self, classifier)
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the log-probability of the class for each sample."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from wasserflow.checks import require_sets
-from wasserflow.freezing import gradients_on, modules_in, require_eval, require_same_kind
+from wasserflow.freezing import adopt, gradients_on, modules_in, require_eval, require_same_kind
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 
 _AT_ONCE = 500
@@ -37,7 +37,7 @@ class Calibrated(nn.Module):
         self.critic = critic
         self.register_buffer("slope", torch.tensor(slope, dtype=torch.float64))
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float64))
-        self.training = getattr(critic, "training", False)
+        adopt(self, critic)
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the log-ratio of each sample."""

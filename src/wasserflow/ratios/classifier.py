@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from wasserflow.freezing import adopt
 from wasserflow.rows import rows_of
 
 Label = int | Int64[Tensor, " labels"]
@@ -28,6 +30,7 @@ def log_probability_of(
         (batch,) log-probabilities in nats, at most 0.
 
     Raises:
+        TypeError: labels that are not integers.
         ValueError: logits of another shape, a class that they do not have, or another number of labels.
 
     Example:
@@ -42,6 +45,8 @@ def log_probability_of(
         raise ValueError(f"the classifier returned {got} for {len(x)} samples; it must return ({len(x)}, classes)")
     if classes is not None and logits.shape[1] != classes:
         raise ValueError(f"classes is {classes} but the classifier knows {logits.shape[1]}; give that number")
+    if isinstance(label, Tensor) and label.dtype != torch.int64:
+        raise TypeError(f"label is {label.dtype}; give an int, or a tensor (batch,) of int64, one a sample")
     labels = x.new_full((len(x),), label).long() if isinstance(label, int) else rows_of(label).to(x.device)
     if labels.shape != x.shape[:1]:
         raise ValueError(f"there are {len(labels)} labels for {len(x)} samples; give one, or one a sample")
@@ -65,17 +70,17 @@ class ClassLogRatio(nn.Module):
         tensor([0.])
     """
 
-    def __init__(self, classifier: nn.Module, label: Label, classes: int) -> None:
+    def __init__(self, classifier: Callable[[Tensor], Tensor], label: Label, classes: int) -> None:
         super().__init__()
         self.classifier, self.label, self.classes = classifier, label, classes
-        self.training = classifier.training
+        adopt(self, classifier)
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the log-ratio of each sample."""
         return math.log(self.classes) + log_probability_of(self.classifier, x, self.label, self.classes)
 
 
-def classifier_log_ratio(classifier: nn.Module, label: Label, classes: int = 10) -> ClassLogRatio:
+def classifier_log_ratio(classifier: Callable[[Tensor], Tensor], label: Label, classes: int = 10) -> ClassLogRatio:
     """Read a classifier as a log-ratio between densities: that of one class, and that of all data.
 
         log p(x|y) - log p(x) = log(N p(y|x)),    where all N classes are equally likely.

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from wasserflow.freezing import adopt
 from wasserflow.ratios.calibration import outputs_of
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 
@@ -34,7 +35,7 @@ class IsotonicLogRatio(nn.Module):
         self.critic = critic
         self.register_buffer("outputs", outputs)
         self.register_buffer("log_ratios", log_ratios)
-        self.training = getattr(critic, "training", False)
+        adopt(self, critic)
 
     @torch.no_grad()
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.freezing import modules_in
+from wasserflow.freezing import adopt
 from wasserflow.ratios.critic import log_ratio_of
 
 
@@ -28,10 +28,7 @@ class ProbabilityLogRatio(nn.Module):
     def __init__(self, discriminator: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.discriminator = discriminator
-        # Modules that a plain function closes over are found, frozen and moved with those of this one.
-        if not isinstance(discriminator, nn.Module):
-            self.inside = nn.ModuleList(modules_in(discriminator))
-        self.training = any(part.training for part in modules_in(discriminator))
+        adopt(self, discriminator)
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the log-ratio of each sample.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wasserflow.freezing import adopt
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 
 
@@ -25,7 +26,7 @@ class Telescoped(nn.Module):
     def __init__(self, critic: LogRatio, corrector: LogRatio) -> None:
         super().__init__()
         self.critic, self.corrector = critic, corrector
-        self.training = any(getattr(part, "training", False) for part in (critic, corrector))
+        adopt(self, critic, corrector)
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the log-ratio of each sample."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from wasserflow.checks import require_particles
-from wasserflow.freezing import require_eval
+from wasserflow.freezing import modules_in, require_eval
+from wasserflow.rows import moving
 from wasserflow.seeds import Seed
 from wasserflow.spaces.space import Particles, blank, noise_like
 from wasserflow.spaces.space import Source as SourceOfLatents
@@ -54,7 +56,7 @@ class Generated:
     """A generator's samples as a source.
 
     Args:
-        generator: maps latents to samples (batch, *event), in evaluation mode.
+        generator: maps latents to samples (batch, *event), a module in evaluation mode or a function.
         prior: where its latents come from.
         batch_size: latents at a time.
 
@@ -64,7 +66,7 @@ class Generated:
         torch.Size([3, 2])
     """
 
-    generator: nn.Module
+    generator: Callable[[Tensor], Tensor]
     prior: SourceOfLatents
     batch_size: int = 500
 
@@ -76,7 +78,10 @@ class Generated:
         Raises:
             ValueError: the generator is in training mode, where a sample would depend on the others.
         """
-        require_eval([self.generator])
-        latents = self.prior.sample(n, seed, device, dtype)
-        with torch.no_grad():
-            return torch.cat([self.generator(part) for part in latents.split(self.batch_size)])
+        require_eval(modules_in(self.generator))
+        latents, parts = self.prior.sample(n, seed, device, dtype), []
+        for start in range(0, n, self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            with moving(rows), torch.no_grad():
+                parts.append(self.generator(latents[rows]))
+        return torch.cat(parts)
