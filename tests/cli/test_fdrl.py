@@ -93,6 +93,22 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_a_run_resumed_for_longer_replaces_its_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "fdrl", "--data", "swissroll", "--out", tmp_path / "run", *QUICK.split()]
+    model = Path(trained(tmp_path / "run", "--data", "swissroll"))
+    before = wf.zoo.load(model).model.state_dict()
+    capsys.readouterr()
+    run(*words, "--iterations", 6, "--resume", "true")
+    said = capsys.readouterr()
+    after = wf.zoo.load(model)
+    assert any(not torch.equal(before[name], value) for name, value in after.model.state_dict().items())
+    assert "iterations 6" in after.card.training
+    assert f"the model is in {model}: wasserflow generate --model {model} ..." in said.out
+    assert sorted(path.name for path in model.parent.iterdir()) == ["last.ckpt", "log", "model"]
+    assert "Checkpoint directory" not in said.err
+    assert "resuming from a checkpoint" not in said.err
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     with pytest.raises(SystemExit) as stop:
         run(*words)
@@ -122,6 +138,13 @@ def test_a_diverging_training_says_why_and_keeps_its_checkpoint(
     assert "last good checkpoint" in str(stop.value)
     assert (tmp_path / "run" / "last.ckpt").is_file()
     assert not (tmp_path / "run" / "model").exists()
+
+
+def test_a_training_that_diverges_at_once_names_no_checkpoint(tmp_path: Path) -> None:
+    words = [*QUICK.split(), "--iterations", 40, "--lr", 10, "--step-size", 100, "--data", "swissroll"]
+    with pytest.raises(SystemExit) as stop:
+        run("train", "fdrl", "--out", tmp_path / "run", *words)
+    assert f"no checkpoint was written yet in {tmp_path / 'run'}" in str(stop.value)
 
 
 def some_images(data: str, split: str) -> LabelledImages:

@@ -28,8 +28,14 @@ def test_the_trained_model_is_read_back(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(tmp_path / "run", data, monkeypatch, "--std", "0.5")
-    metrics = json.loads(capsys.readouterr().out.split("the model is in")[0])
-    model = wf.zoo.load(tmp_path / "run" / "model")
+    first, use = capsys.readouterr().out.split("the model is in")
+    metrics, folder = json.loads(first), tmp_path / "run" / "model"
+    model = wf.zoo.load(folder)
+    lender = {"mnist": "mnist-gan", "cifar10": "cifar10-sndcgan"}[data]
+    assert f"wasserflow train corrector --model {lender} --generator {folder} ..." in use
+    with pytest.raises(SystemExit):
+        main(["refine", "--model", str(folder), "--out", str(tmp_path / "refined")])
+    assert "run has no critic; name another model's with --critic" in capsys.readouterr().err
     assert model.card.metrics["KL, nats, validation"] == metrics["KL, nats"]
     assert model.card.metrics["std of a pixel"] == 0.5
     assert f"flips {data == 'cifar10'}" in model.card.training

@@ -16,8 +16,13 @@ def critic_named(pair: Pretrained, name: str | None) -> nn.Module:
         name: a network of the model's own, or another model, whose critic is taken; None for the model's critic.
 
     Raises:
-        ValueError: neither.
+        ValueError: neither, or a model without a critic.
     """
+    if name is None and "critic" not in pair.networks:
+        raise ValueError(
+            f"{pair.card.name} has no critic; name another model's with --critic, such as cifar10-sndcgan, or fit one "
+            "to its generator with `wasserflow train corrector`"
+        )
     if name is None:
         return pair.critic
     if name in pair.networks:

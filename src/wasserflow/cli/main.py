@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, TypeError, FileExistsError, FileNotFoundError, ImportError) as error:
         print(f"wasserflow: {error}", file=sys.stderr)
         raise SystemExit(2) from error
-    except KeyboardInterrupt:
-        print("\nwasserflow: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(": ".join(["\nwasserflow: interrupted", *map(str, error.args)]), file=sys.stderr)
         raise SystemExit(130) from None
 
 

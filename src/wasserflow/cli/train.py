@@ -52,6 +52,7 @@ def train_classifier(
         training=told({**settings, "radius": radius, "flips": flips}),
         networks={"model": Recipe("SmallResNet", sizes)},
         trained={"model": network},
+        used_by=f"evaluate --samples ... --reference {data} --features",
         metrics=metrics,
     )
 
@@ -78,6 +79,7 @@ def train_clip(out: Path, data: Literal["cifar10"] = "cifar10", **settings: Any)
         training=told(settings),
         networks={"model": Recipe("load_clip")},
         trained={"model": encoder},
+        used_by="reproduce text-guidance --clip",
         metrics=metrics,
     )
 
@@ -113,5 +115,6 @@ def train_vq(
         training=told(settings),
         networks={"model": Recipe("vq_autoencoder", {**sizes, **shape})},
         trained={"model": autoencoder.network},
+        used_by="reproduce vq --model",
         metrics={f"{name}, validation": round(value, 4) for name, value in metrics.items()},
     )

@@ -136,7 +136,9 @@ def train_fdrl(
     try:
         model = fit_fdrl(ratio, setting.data, start, divergence, loss, out, watch, seed=seed, **options, **settings)
     except TrainingDiverged as error:
-        raise SystemExit(f"wasserflow: {error}\nthe last good checkpoint is {out / 'last.ckpt'}") from error
+        last = out / "last.ckpt"
+        left = f"the last good checkpoint is {last}" if last.is_file() else f"no checkpoint was written yet in {out}"
+        raise SystemExit(f"wasserflow: {error}\n{left}") from error
     began = f"from class {source_class} to class {target_class}" if classes else f"{source} source"
     save_trained(
         out,
@@ -145,7 +147,7 @@ def train_fdrl(
         training=told({**options, **settings}, pairing=pairing, source=began, seed=seed),
         networks={"model": recipe_of(model, setting.network, list(setting.data.shape[1:]))},
         trained={"model": model.averaged_copy()},
-        used_by="translate" if classes else "generate",
+        used_by="translate --model" if classes else "generate --model",
         metrics=measured(watch),
         translation={"source_class": source_class, "target_class": target_class} if classes else {},
     )

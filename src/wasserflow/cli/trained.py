@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from wasserflow.data.images import LabelledImages, Split, cifar10, mnist
 from wasserflow.models.pretrained import Card, Recipe, save_pretrained
 
 ImagesName = Literal["cifar10", "mnist"]
+
+SHIPPED_PAIRS = {"cifar10": "cifar10-sndcgan", "mnist": "mnist-gan"}
 
 
 def images_of(data: ImagesName, split: Split) -> LabelledImages:
@@ -50,11 +53,32 @@ def save_trained(
     training: str,
     networks: Mapping[str, Recipe],
     trained: Mapping[str, nn.Module],
-    used_by: str = "refine",
+    used_by: str | None = None,
     **fields: Any,
 ) -> None:
-    """Write a trained model to `out/model`, and say which command uses it."""
+    """Write a trained model in the place of the one that the run left before it was resumed, and say what uses it.
+
+    Args:
+        out: the run's folder; the model goes to its `model`.
+        summary: what it is.
+        data: what it was trained on.
+        training: how.
+        networks: how to build its networks.
+        trained: the networks.
+        used_by: the words of a command that come before the model; found by its networks if None.
+        fields: others of the card.
+    """
     command = shlex.join(["wasserflow", *sys.argv[1:]])
     card = Card(out.name, summary, data, command, training, networks, **fields)
-    save_pretrained(out / "model", card, trained)
-    print(f"the model is in {out / 'model'}: wasserflow {used_by} --model {out / 'model'} --out ...")
+    folder, made = out / "model", out / "model.new"
+    shutil.rmtree(made, ignore_errors=True)
+    save_pretrained(made, card, trained)
+    shutil.rmtree(folder, ignore_errors=True)
+    made.rename(folder)
+    print(f"the model is in {folder}: wasserflow {used_by or _use(networks, data)} {folder} ...")
+
+
+def _use(networks: Mapping[str, Recipe], data: str) -> str:
+    if "critic" in networks:
+        return "refine --model"
+    return f"train corrector --model {SHIPPED_PAIRS.get(data, '<a pair>')} --generator"

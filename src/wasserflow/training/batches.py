@@ -15,7 +15,7 @@ def step_stream(seed: int, *position: int) -> torch.Generator:
     """Return the random stream of one training step, a pure function of the seed and the position.
 
     Args:
-        seed: the seed of the run, not negative.
+        seed: the seed of the run.
         position: ints that say where the run stands, such as the step and the rank of the process.
 
     Returns:
@@ -29,7 +29,7 @@ def step_stream(seed: int, *position: int) -> torch.Generator:
         (False, True)
     """
     # As a spawn key the position is told apart from one that only has more zeros.
-    key = np.random.SeedSequence(seed, spawn_key=position).generate_state(1, np.uint64)[0]
+    key = np.random.SeedSequence(seed % 2**64, spawn_key=position).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(key) >> 1)
 
 
@@ -44,7 +44,7 @@ class ShuffledBatches(Sampler[list[int]]):
         start: iterations that are already done.
 
     Raises:
-        ValueError: the batch size is not between 1 and the size.
+        ValueError: no samples, no iterations, or a batch size that is not between 1 and the size.
 
     Example:
         >>> from wasserflow.training.batches import ShuffledBatches
@@ -54,6 +54,10 @@ class ShuffledBatches(Sampler[list[int]]):
     """
 
     def __init__(self, size: int, batch_size: int, iterations: int, seed: int = 0, start: int = 0) -> None:
+        if size < 1:
+            raise ValueError("there are no samples to train on; give at least a batch of them")
+        if iterations < 1:
+            raise ValueError(f"iterations is {iterations}; train for at least 1")
         if not 1 <= batch_size <= size:
             raise ValueError(f"batch_size is {batch_size}; it must lie between 1 and {size}, the number of samples")
         self.size, self.batch_size = size, batch_size
@@ -82,6 +86,9 @@ class IterationData(lightning.LightningDataModule):
         iterations: the length of the whole run.
         seed: seeds the order.
 
+    Raises:
+        ValueError: see `ShuffledBatches`.
+
     Example:
         >>> import torch
         >>> from wasserflow.training.batches import IterationData
@@ -96,6 +103,7 @@ class IterationData(lightning.LightningDataModule):
         super().__init__()
         self.data = TensorDataset(*tensors)
         self.batch_size, self.iterations, self.seed = batch_size, iterations, seed
+        ShuffledBatches(len(self.data), batch_size, iterations)
 
     def loader(self, start: int) -> DataLoader:
         """Return the batches from this iteration on."""

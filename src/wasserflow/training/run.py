@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import signal
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,7 +58,9 @@ def check_run_folder(out: Path, resume: bool) -> None:
     if resume and not (out / "last.ckpt").is_file():
         raise FileNotFoundError(f"resume is True but there is no checkpoint {out / 'last.ckpt'}")
     if not resume and out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} exists and is not empty; choose another folder, or continue it with resume")
+        goes_on = (out / "last.ckpt").is_file()
+        mend = "continue it with resume" if goes_on else "remove it: it holds no checkpoint to continue from"
+        raise FileExistsError(f"{out} exists and is not empty; choose another folder, or {mend}")
 
 
 def fit_run(
@@ -93,6 +96,7 @@ def fit_run(
     Raises:
         FileExistsError: `out` holds files and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+        KeyboardInterrupt: it was stopped; the message says what it left.
     """
     check_run_folder(out, resume)
     loggers: list[Logger] = [CSVLogger(out, name="log")]
@@ -117,8 +121,29 @@ def fit_run(
         enable_model_summary=False,
     )
     checkpoint = out / "last.ckpt" if resume else None
+    handler = signal.getsignal(signal.SIGINT)
     # Loaders draw from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # Averages and frozen generators are meant to be in evaluation mode.
         warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if resume else None)
+        # The folder holds this run's log, and these loaders go on exactly where they stopped.
+        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if resume else None)
+        except SystemExit:
+            if not trainer.interrupted:
+                raise
+            # Lightning ends the process on Ctrl-C, and leaves it deaf to the next one.
+            signal.signal(signal.SIGINT, handler)
+            raise KeyboardInterrupt(f"training step {trainer.global_step} of {data.iterations}; {kept(out)}") from None
+
+
+def kept(out: Path) -> str:
+    """Say what a run that was stopped has left to go on from.
+
+    Args:
+        out: the run's folder.
+    """
+    last = out / "last.ckpt"
+    return f"go on from {last} with resume" if last.is_file() else "it was stopped before its first checkpoint"

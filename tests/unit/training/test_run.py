@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 import torch
 from torch import Tensor, nn
 
 import wasserflow as wf
+from wasserflow.training.batches import IterationData
 from wasserflow.training.corrector import train_corrector
+from wasserflow.training.run import check_run_folder, fit_run
 from wasserflow.training.vae import train_vae
 
 
@@ -43,3 +48,39 @@ def test_a_run_shorter_than_its_checkpoints_are_apart_leaves_one(tmp_path: Path)
     settings = {"iterations": 3, "batch_size": 2, "accelerator": "cpu", "progress": False}
     train_vae(encoder, decoder, 2, images, tmp_path, **settings)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
+
+
+class Stopped(lightning.LightningModule):
+    """Gets a Ctrl-C in its fifth step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        if self.global_step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return self.layer(batch[0]).mean()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("every", "left"), [(2, r"go on from .*last\.ckpt with resume"), (9, "stopped before its first checkpoint")]
+)
+def test_a_stopped_run_says_what_it_left_and_hears_the_next_stop(every: int, left: str, tmp_path: Path) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    data = IterationData(torch.ones(8, 1), batch_size=2, iterations=10)
+    with pytest.raises(KeyboardInterrupt, match=rf"training step 4 of 10; .*{left}"):
+        fit_run(Stopped(), data, tmp_path, checkpoint_every=every, accelerator="cpu", progress=False)
+    assert signal.getsignal(signal.SIGINT) is handler
+    mend = "continue it with resume" if every == 2 else "remove it: it holds no checkpoint"
+    with pytest.raises(FileExistsError, match=mend):
+        check_run_folder(tmp_path, resume=False)
+
+
+@pytest.mark.parametrize(("size", "iterations", "says"), [(0, 3, "there are no samples"), (4, 0, "iterations is 0")])
+def test_nothing_to_train_on_is_refused(size: int, iterations: int, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        IterationData(torch.zeros(size, 1), batch_size=2, iterations=iterations)
