@@ -17,6 +17,7 @@ from wasserflow.checks import require_sets, require_steps
 from wasserflow.freezing import copied, gradients_on, require_same_kind
 from wasserflow.ratios import log_ratio_of
 from wasserflow.reports import save_reliability
+from wasserflow.seeds import sample_seeds
 from wasserflow.training.adversarial_losses import logistic_critic
 from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.critic import assess_critic
@@ -88,7 +89,7 @@ def fit_corrector(
     lr: float = 1e-4,
     momentum: float = 0.9,
     batch_size: int = 64,
-    seed: int = 0,
+    seed: int | torch.Generator = 0,
 ) -> nn.Module:
     """Learn log p_phi - log p_theta between two generators, beginning at the critic of phi.
 
@@ -107,10 +108,11 @@ def fit_corrector(
         lr: learning rate of SGD.
         momentum: of SGD.
         batch_size: samples of each generator in a step.
-        seed: chooses the batches.
+        seed: an int or a `torch.Generator`, which is drawn from once; chooses the batches.
 
     Returns:
-        The corrector, a module of the critic's kind in eval mode, on the critic's device.
+        The corrector, a module of the critic's kind in eval mode, on the critic's device. Its `assessment` (AUC,
+        calibration error) says how well it tells held-out samples of phi from those of theta.
 
     Raises:
         TypeError: a critic that is not a module, or samples of another kind.
@@ -126,9 +128,10 @@ def fit_corrector(
         >>> bool(corrector(phi).mean() > corrector(theta).mean())
         True
     """
+    require_steps(steps)
     device = next((parameter.device for parameter in _module(critic).parameters()), torch.device("cpu"))
     accelerator = {"cuda": "gpu"}.get(device.type, device.type)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, gradients_on():
         return train_corrector(
             critic,
             samples_phi,
@@ -140,7 +143,7 @@ def fit_corrector(
             batch_size=batch_size,
             accelerator=accelerator,
             checkpoint_every=max(steps, 1),
-            seed=seed,
+            seed=int(sample_seeds(seed, 1)) if isinstance(seed, torch.Generator) else seed,
             progress=False,
         ).to(device)
 
@@ -185,13 +188,13 @@ def train_corrector(
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
     check_run(out, run)
-    _require_settings(iterations, batch_size, lr, momentum)
+    # The module draws its own batches: this data set only counts.
+    clock = IterationData(torch.zeros(1), batch_size=1, iterations=iterations)
+    _require_settings(batch_size, lr, momentum)
     laws = drawing("samples_phi", samples_phi, seed, 0), drawing("samples_theta", samples_theta, seed, 1)
     before = _module(critic)
     held_out = _held_out(before, laws)
     fit = CorrectorFit(copied(critic).train(), *laws, lr=lr, momentum=momentum, batch_size=batch_size, seed=seed)
-    # The module draws its own batches: this data set only counts.
-    clock = IterationData(torch.zeros(1), batch_size=1, iterations=iterations)
     with gradients_on():
         fit_run(fit, clock, out, **run)
     corrector = fit.corrector.cpu().eval()
@@ -212,8 +215,7 @@ def _module(critic: object) -> nn.Module:
     return copied(critic).eval()
 
 
-def _require_settings(steps: int, batch_size: int, lr: float, momentum: float) -> None:
-    require_steps(steps)
+def _require_settings(batch_size: int, lr: float, momentum: float) -> None:
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; give at least 1")
     if not 0 < lr < float("inf"):
@@ -229,7 +231,10 @@ def _held_out(critic: nn.Module, laws: tuple[Drawing, Drawing]) -> tuple[Tensor,
     count = min(len(phi), len(theta))
     probe = phi[:1].to(next(critic.parameters()).device)
     require_same_kind(probe, [critic])
-    log_ratio_of(critic, probe)
+    try:
+        log_ratio_of(critic, probe)
+    except RuntimeError as error:
+        raise ValueError(f"the critic cannot judge samples of shape {tuple(probe.shape[1:])}: {error}") from error
     return phi[:count].cpu(), theta[:count].cpu()
 
 
@@ -237,6 +242,7 @@ def _report(out: Path, before: nn.Module, after: nn.Module, held_out: tuple[Tens
     assessments = {name: assess_critic(network, *held_out) for name, network in (("before", before), ("after", after))}
     report = {name: asdict(assessment) for name, assessment in assessments.items()}
     (out / "assessment.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    after.assessment = assessments["after"]  # type: ignore[assignment]
     error = assessments["after"].calibration_error
     name = f"corrector, calibration error {error:.3f}"
     save_reliability(out / "reliability.png", {name: reliability_curve(after, *held_out)})

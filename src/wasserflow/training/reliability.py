@@ -7,11 +7,13 @@ from jaxtyping import Float
 from sklearn.calibration import calibration_curve
 from torch import Tensor, nn
 
+from wasserflow.ratios import log_ratio_of
+
 
 @torch.no_grad()
 def logits_of(critic: nn.Module, samples: Float[Tensor, "n *event"], batch_size: int = 500) -> Float[Tensor, " n"]:
     """Evaluate a critic without gradients, in batches, and bring the logits to the CPU."""
-    return torch.cat([critic(x).flatten() for x in samples.split(batch_size)]).cpu()
+    return torch.cat([log_ratio_of(critic, x) for x in samples.split(batch_size)]).cpu()
 
 
 def reliability_curve(

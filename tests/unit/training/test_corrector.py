@@ -54,6 +54,40 @@ class Shift(nn.Module):
         return x + self.by
 
 
+class Tuple(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = line()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.line(x), x
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_critic_may_return_a_tuple_and_the_corrector_says_how_good_it_is() -> None:
+    laws = points(PHI, seed=1), points(THETA, seed=2)
+    corrector = wf.fit_corrector(Tuple(), *laws, steps=200, lr=0.05)
+    # Two normals of unit variance one apart: the best AUC is the normal law's function of 1 / sqrt(2).
+    assert corrector.assessment.auc == pytest.approx(0.5 * (1 + math.erf(0.5)), abs=0.03)
+    assert float(wf.telescope(lambda x: 0 * x, corrector)(torch.ones(1, 1))) == pytest.approx(1.0, abs=0.3)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_seeds_of_every_kind_and_inference_mode() -> None:
+    laws = points(PHI, 200, seed=1), points(THETA, 200, seed=2)
+
+    def fitted(seed: int | torch.Generator) -> Tensor:
+        return wf.fit_corrector(line(), *laws, steps=3, lr=0.1, seed=seed).weight
+
+    drawn = [fitted(torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(fitted(-1), fitted(1))
+    whole = fitted(7)
+    with torch.inference_mode():
+        assert torch.equal(fitted(7), whole)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kind", LAWS)
 def test_it_approaches_the_log_ratio(kind: str) -> None:
@@ -225,6 +259,8 @@ class TestRefusals:
             wf.fit_corrector(line().double(), *laws)
         with pytest.raises(ValueError, match=r"returned shape \(1, 3\).*must return"):
             wf.fit_corrector(nn.Linear(1, 3), *laws)
+        with pytest.raises(ValueError, match=r"cannot judge samples of shape \(1,\): mat1 and mat2"):
+            wf.fit_corrector(nn.Linear(5, 1), *laws)
 
     def test_a_generator_that_breaks_while_it_is_learnt_from(self) -> None:
         def breaks(n: int, seed: int) -> Tensor:
