@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from wasserflow.checks import require_particles
 from wasserflow.data.images import to_float
 from wasserflow.divergences import Pearson
 from wasserflow.flow import FlowDiverged, Watch, flow
@@ -28,6 +29,7 @@ from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import step_stream
 from wasserflow.training.divergence_guard import DivergenceGuard, TrainingDiverged
 from wasserflow.training.penalties import weighted_slopes
+from wasserflow.training.ratio_parts import require_numbers, require_parts
 from wasserflow.training.staged_flow import staged_flow
 
 D = TypeVar("D")
@@ -66,10 +68,13 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             slope grows until they fly past and do not come back; twice the way to the data, over K, ends that.
         r1: weight of a penalty on the network's slope at data, mean(‖∇‖²) / 2; 0, as published, for none.
         r2: the same at particles.
-        seed: seeds all of it; a resumed run repeats an uninterrupted one.
+        seed: seeds all of it; a resumed run repeats an uninterrupted one if its batches do, as those of `wasserflow
+            train fdrl` (a plain `DataLoader` begins its pass anew).
 
     Raises:
-        TypeError: a divergence whose flow cannot be driven by what the loss makes the network output.
+        TypeError: a divergence whose flow cannot be driven by what the loss makes the network output, or a source, loss
+            or number of another kind.
+        ValueError: a number out of range, or a network that normalises by batch.
 
     Source:
         Heng, Ansari & Soh (arXiv 2303.03714), algorithms 1 and 2; data noise as in the authors' code.
@@ -108,13 +113,10 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        require_parts(network, source, loss)
         loss.accept(divergence)
         numbers = {"flow_steps": flow_steps, "noise_std": noise_std, "data_noise": data_noise, "r1": r1, "r2": r2}
-        for name, value in numbers.items():
-            if value < 0:
-                raise ValueError(f"{name} is {value}; give 0 or more")
-        if not step_size > 0:
-            raise ValueError(f"step_size is {step_size}; give a number above 0")
+        require_numbers({**numbers, "lr": lr}, {"step_size": step_size})
         self.network, self.source = network, source
         self.average = moving_average(network, ema) if ema else None
         self.divergence, self.loss = divergence, loss
@@ -160,9 +162,11 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
 
         Raises:
             TrainingDiverged: the particles left the finite numbers.
+            ValueError: data that are NaN or infinite.
         """
         stream = step_stream(self.seed, self.global_step, self.global_rank)
         data = self._data(batch[0] if isinstance(batch, (tuple, list)) else batch, stream)
+        require_particles(data)
         seeds = sample_seeds(stream, len(data))
         start = self.start(len(data), seeds, data.dtype)
         try:
@@ -194,6 +198,15 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         if self.average is not None:
             self.average.eval()
 
+    def on_fit_end(self) -> None:
+        """Refuse to take an untrained network for a trained one.
+
+        Raises:
+            ValueError: there was nothing to train on.
+        """
+        if self.trainer.global_step == 0:
+            raise ValueError("there was no batch to train on; give at least one sample, and no batch_size beyond them")
+
     def generate(
         self,
         n: int,
@@ -210,7 +223,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
 
         Args:
             n: how many.
-            extra_steps: steps of refinement after the K of training.
+            extra_steps: steps of refinement after the K of training; below 0 it stops before them.
             seed: an int, one seed a sample, or a `torch.Generator`; sample i depends on its own seed only.
             condition: maps (batch, *event) to (batch,) log-ratios log p' - log p of another law p' to the data's, such
                 as `wf.classifier_log_ratio`; the flow then leads there.
@@ -234,13 +247,14 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         return self.transport(self.start(n, seeds), extra_steps, seeds, batch_size=batch_size, watch=watch, **options)
 
     def start(self, n: int, seed: Seed = 0, dtype: torch.dtype | None = None) -> Particles:
-        """Draw what `generate` begins from: n particles (n, *event) of the source, on the device of the model.
+        """Draw what `generate` begins from: n particles (n, *event) of the source, of the model's device and dtype.
 
         Raises:
             ValueError: a model without a source.
         """
         if self.source is None:
             raise ValueError("this model has no source to begin from; give samples of its source domain to `transport`")
+        dtype = dtype or next((p.dtype for p in self.sampler.parameters() if p.is_floating_point()), None)
         return self.source.sample(n, seed, device=self.device, dtype=dtype)
 
     def transport(
@@ -272,8 +286,12 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
 
         Raises:
             FlowDiverged: the particles left the finite numbers.
-            ValueError: batch_size below 1, or a seed list of another length than x0.
+            TypeError: particles that are not a floating-point tensor.
+            ValueError: none, some that are NaN, batch_size below 1, or a seed list of another length than x0.
         """
+        require_particles(x0)
+        if self.flow_steps + extra_steps < 0:
+            raise ValueError(f"extra_steps is {extra_steps}; there are only {self.flow_steps} steps to leave out")
         if guided_steps is not None and guided_steps < 0:
             raise ValueError(f"guided_steps is {guided_steps}; give 0 or more, or None for all steps")
         seeds, steps = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps

@@ -346,6 +346,50 @@ def test_refusals(unchecked_annotations: None) -> None:
         fit(FlowGuidedRatio(nn.Linear(2, 2), Normal(2), flow_steps=0), [torch.randn(4, 2)], 1)
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"loss": "logistic"}, TypeError, "loss is 'logistic'; give wf.least_squares"),
+        ({"loss": type(wf.logistic)}, TypeError, "Logistic'>; give wf.least_squares"),
+        ({"source": torch.zeros(3, 2)}, TypeError, "source is a Tensor; give where particles start"),
+        ({"flow_steps": 2.5}, TypeError, "flow_steps is 2.5; give an int"),
+        ({"lr": -1.0}, ValueError, "lr is -1.0"),
+        ({"network": nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))}, ValueError, "layer '1' .*BatchNorm1d"),
+    ],
+)
+def test_what_a_ratio_cannot_be_learnt_with(
+    change: dict[str, Any], error: type[Exception], says: str, unchecked_annotations: None
+) -> None:
+    given: dict[str, Any] = {"network": mlp_ratio(width=4), "source": Normal(2), **change}
+    with pytest.raises(error, match=says):
+        FlowGuidedRatio(**given)
+
+
+def test_bad_data_are_named() -> None:
+    model = FlowGuidedRatio(mlp_ratio(width=4), Normal(2), flow_steps=1)
+    with pytest.raises(ValueError, match="NaN or infinite in sample 3"):
+        fit(model, [torch.cat([torch.zeros(3, 2), torch.full((1, 2), torch.nan)])], steps=1)
+    with pytest.raises(ValueError, match="there was no batch to train on"):
+        fit(FlowGuidedRatio(mlp_ratio(width=4), Normal(2), flow_steps=1), [], steps=3)
+
+
+def test_particles_have_the_dtype_of_the_network() -> None:
+    model = FlowGuidedRatio(mlp_ratio(width=4), Normal(2), flow_steps=2, step_size=0.1).double()
+    samples = model.generate(3, extra_steps=0)
+    assert samples.dtype == torch.float64
+    expected = model.transport(Normal(2).sample(3, seed=0, dtype=torch.float64), 0, seed=0)
+    torch.testing.assert_close(samples, expected)
+
+
+def test_steps_can_be_left_out_but_not_more_than_there_are() -> None:
+    model = FlowGuidedRatio(mlp_ratio(width=4), Normal(2), flow_steps=2, step_size=0.1)
+    assert torch.equal(model.generate(3, extra_steps=-2), model.start(3))
+    with pytest.raises(ValueError, match="extra_steps is -3; there are only 2"):
+        model.generate(3, extra_steps=-3)
+    with pytest.raises(ValueError, match=r"shape \(0, 2\)"):
+        model.transport(torch.zeros(0, 2))
+
+
 def test_importing_the_library_does_not_import_lightning() -> None:
     import subprocess
     import sys
