@@ -148,6 +148,10 @@ def test_rows_of_the_same_settings_are_run_once(points: list[str], tmp_path: Pat
     """Naive ascent is DGflow KL without noise; the pair's card has noise, until it is taken out."""
     work, ran = compare.result_of, []
     monkeypatch.setattr(compare, "result_of", lambda **options: ran.append(options["row"].label) or work(**options))
+    plotted: list[list[str]] = []
+    monkeypatch.setattr(
+        compare_report, "save_quality_against_compute", lambda path, moved, *_: plotted.append(list(moved))
+    )
     more = [*points, "--seeds", "1", "--methods", "[dgflow-kl, naive]"]
     main([*more, "--out", str(tmp_path / "noisy")])
     noisy = numbers(tmp_path / "noisy")
@@ -160,6 +164,7 @@ def test_rows_of_the_same_settings_are_run_once(points: list[str], tmp_path: Pat
     plain = numbers(tmp_path / "plain")
     assert plain["DGflow KL"] == plain["naive ascent"] == noisy["naive ascent"]
     assert ran == ["no refinement", "DGflow KL", "naive ascent", "no refinement", "DGflow KL"]
+    assert plotted == [["DGflow KL", "naive ascent"], ["DGflow KL = naive ascent"]]
 
 
 def test_images_are_measured_by_features(tmp_path: Path) -> None:

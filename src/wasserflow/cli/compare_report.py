@@ -105,9 +105,10 @@ def save_figure(
     drawn: dict[str, Points] = {}
     base, *others = rows
     for row in others:
+        alike = [other.label for other in others if other.key == row.key]
         curve = _curve(results[row.label])
-        if curve:
-            (drawn if isinstance(row, ProposalRow) else moved)[row.label] = curve
+        if curve and row.label == alike[0]:
+            (drawn if isinstance(row, ProposalRow) else moved)[" = ".join(alike)] = curve
     if not moved and not drawn:
         return
     heading = next(iter(columns.values()))[0]

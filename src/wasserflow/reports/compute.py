@@ -101,6 +101,7 @@ def _scale(axes: Axes, means: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     if 0 < min(means) < max(means) / _FAR_APART:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        within_a_decade = max(means) < 10 * min(means)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8) if within_a_decade else (1, 2, 5)))
         axes.yaxis.set_major_formatter(plain)
         axes.yaxis.set_minor_locator(NullLocator())
