@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import math
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def test_the_table_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture
         assert 0.3 < row["wasserstein2"][0] < 3
         assert row["pairing"] in printed
     assert all(0.1 < w < 0.25 for w in table["data_to_data"])
+    assert re.search(r"W2 ↓ +seed 5 +seed 6", printed)
     for name in ("chasm.png", "swiss_rolls.png"):
         with Image.open(tmp_path / "toy" / name) as picture:
             picture.verify()

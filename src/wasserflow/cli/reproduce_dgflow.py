@@ -215,7 +215,9 @@ def _report(
     record.update(metrics=results)
     print("\n\n".join(printed(table, results[table.number]) for table in plan.tables))
     print("\n" + _notes(config))
-    print("open " + ", ".join(str(path) for path in sorted(out.glob("steps-*.png"))))
+    pictures = sorted(map(str, out.glob("steps-*.png")))
+    if pictures:
+        print("open " + ", ".join(pictures))
 
 
 def _notes(config: Mapping[str, Any]) -> str:

@@ -95,7 +95,7 @@ def reproduce_fdrl_toy(
         except KeyboardInterrupt:
             print(f"\n{len(finished)} trainings are finished and kept; go on with --resume", file=sys.stderr)
             raise
-        print("\n" + _printed_swiss_rolls(table["swiss_roll"], table["data_to_data"]))
+        print("\n" + _printed_swiss_rolls(table["swiss_roll"], table["data_to_data"], seed))
         print(f"{_CHANGED}; exact W2 of {W2_POINTS} samples to as many fresh points")
         data = SwissRoll().sample(2_000, seed=seed + 1)
         save_swiss_rolls(out / "swiss_rolls.png", data, first)
@@ -189,8 +189,8 @@ def _printed_crossings(rows: list[dict[str, Any]]) -> str:
     return format_table(["estimator", "data's mean", "samples' mean", "off by"], cells)
 
 
-def _printed_swiss_rolls(rows: list[dict[str, Any]], among_data: list[float]) -> str:
+def _printed_swiss_rolls(rows: list[dict[str, Any]], among_data: list[float], first: int) -> str:
     cells = [[row["pairing"], *(f"{w:.3f}" for w in row["wasserstein2"]), f"{row['bar']:.2f}"] for row in rows]
     cells.append(["two samples of the data", *(f"{w:.3f}" for w in among_data), None])
-    header = ["swiss roll, W2 ↓", *(f"seed {i}" for i in range(len(among_data))), "bar"]
+    header = ["swiss roll, W2 ↓", *(f"seed {first + i}" for i in range(len(among_data))), "bar"]
     return format_table(header, cells)

@@ -37,10 +37,16 @@ class IsotonicLogRatio(nn.Module):
         self.register_buffer("log_ratios", log_ratios)
         adopt(self, critic)
 
-    @torch.no_grad()
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
-        """Evaluate the log-ratio of each sample, without a gradient."""
-        d = log_ratio_of(self.critic, x)
+        """Evaluate the log-ratio of each sample, without a gradient.
+
+        Raises:
+            ValueError: a gradient in x is wanted.
+        """
+        if torch.is_grad_enabled() and x.requires_grad:
+            raise ValueError("an isotonic log-ratio is flat in steps and has no gradient; flows need wf.calibrate")
+        with torch.no_grad():
+            d = log_ratio_of(self.critic, x)
         last = len(self.outputs) - 1
         above = torch.searchsorted(self.outputs, d.double()).clamp(min(1, last), last)
         below = (above - 1).clamp(min=0)
