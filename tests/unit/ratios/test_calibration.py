@@ -81,7 +81,7 @@ def test_isotonic_is_linear_between_its_points() -> None:
 def test_isotonic_is_for_accept_and_reject_and_flows_refuse_it() -> None:
     noise = torch.randn(2, 20_000, 1, dtype=torch.float64)
     log_ratio = isotonic(nn.Flatten(0), noise[0] + 0.5, noise[1] - 0.5)
-    with pytest.raises(ValueError, match="flat in steps and has no gradient; flows need wf.calibrate"):
+    with pytest.raises(ValueError, match=r"flat in steps and has no gradient; flows need wf\.calibrate"):
         wf.refine(log_ratio, GRID, steps=1)
 
     def propose(n: int, seed: Tensor) -> Tensor:
