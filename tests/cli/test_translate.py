@@ -143,6 +143,23 @@ def test_the_judge_measures_against_held_out_images(
     assert "12 images of class 8" in said
 
 
+def test_a_classifier_leads_to_the_target_class(model: Path, tmp_path: Path) -> None:
+    guide = grey_classifier(tmp_path / "guide")
+    words = ["--n", 5, "--batch-size", 2, "--progress", "false", "--classifier", guide, "--guidance", 30.0]
+    run("translate", "--model", model, "--out", tmp_path / "t", *words, "--guided-steps", 1)
+    record = json.loads((tmp_path / "t" / "run.json").read_text())["config"]
+    assert (record["guidance"], record["guided_steps"]) == (30.0, 1)
+    arrays = np.load(tmp_path / "t" / "samples.npz")
+    ratio, network = wf.zoo.load(model).model, wf.zoo.load(guide).model
+    origins = to_float(torch.from_numpy(arrays["before"]).permute(0, 3, 1, 2))
+    condition = wf.classifier_log_ratio(network, 8)
+    led = ratio.transport(origins, 0, seed=0, condition=condition, guidance=30.0, guided_steps=1)
+    expected = to_uint8(led.clamp(-1, 1)).permute(0, 2, 3, 1).numpy().astype(int)
+    assert np.abs(arrays["after"].astype(int) - expected).max() <= 1
+    free = to_uint8(ratio.transport(origins, 0, seed=0).clamp(-1, 1)).permute(0, 2, 3, 1).numpy().astype(int)
+    assert np.abs(free - expected).max() > 1
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     with pytest.raises(SystemExit) as stop:
         run(*words)
@@ -182,6 +199,8 @@ def test_refusals(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "judge is cifar10-sndcgan, which is no classifier" in refused(capsys, *words, "--judge", "cifar10-sndcgan")
     assert "give a classifier of the same kind" in refused(capsys, *words, "--judge", "cifar10-resnet")
     assert "n is 1; give at least 2" in refused(capsys, *words, "--n", 1, "--judge", "cifar10-resnet")
+    assert "but no classifier leads" in refused(capsys, *words, "--guidance", 0.1)
+    assert "guidance is -1.0; give" in refused(capsys, *words, "--guidance=-1", "--classifier", "mnist-robust")
     assert not (tmp_path / "t").exists()
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from wasserflow.cli.judges import load_classifier
 from wasserflow.data.images import to_float, to_uint8
 from wasserflow.ratios import classifier_log_ratio, log_probability_of
-
-if TYPE_CHECKING:
-    from wasserflow.training.fdrl import FlowGuidedRatio
 
 LabelChoice = int | Sequence[int] | Literal["all"]
 _GUIDANCE = 0.1  # as published
@@ -66,7 +63,8 @@ def conditioning(
     guided_steps: int | None,
     attempts: int,
     certainty: float,
-    ratio: FlowGuidedRatio[Any],
+    flow_steps: int,
+    example: Float[Tensor, "n *event"],
 ) -> Conditioning | None:
     """Read the options of a class-conditional run; None where none are given.
 
@@ -77,7 +75,8 @@ def conditioning(
         guided_steps: how long it acts; the K steps of training if None.
         attempts: how often a sample is drawn at most.
         certainty: the probability of the class that ends it.
-        ratio: the model.
+        flow_steps: K.
+        example: (n, *event) samples of the kind that the classifier is to be shown.
 
     Raises:
         ValueError: one of label and classifier without the other, a class that the classifier does not know, a
@@ -93,11 +92,11 @@ def conditioning(
         raise ValueError(f"guidance is {guidance}; give a number of 0 or more")
     if not 0 <= certainty < 1:
         raise ValueError(f"certainty is {certainty}; give a probability below 1")
-    guided_steps = ratio.flow_steps if guided_steps is None else guided_steps
+    guided_steps = flow_steps if guided_steps is None else guided_steps
     for name, value in (("guided_steps", guided_steps), ("attempts", attempts)):
         if value < 1:
             raise ValueError(f"{name} is {value}; give at least 1")
-    network, classes = load_classifier(classifier, "classifier", ratio.start(1))
+    network, classes = load_classifier(classifier, "classifier", example)
     how = (guidance, guided_steps, attempts, certainty)
     if label == "all":
         return Conditioning(network, classes, tuple(range(classes)), *how)

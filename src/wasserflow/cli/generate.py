@@ -85,7 +85,9 @@ def generate(
             raise ValueError(f"{name} is {value}; give at least {least}")
     pretrained = zoo.load(model)
     ratio = _generator(pretrained, model)
-    asked = conditioning(label, classifier, guidance, guided_steps, attempts, certainty, ratio)
+    asked = conditioning(
+        label, classifier, guidance, guided_steps, attempts, certainty, ratio.flow_steps, ratio.start(1)
+    )
     if judge is not None and asked is None:
         raise ValueError(f"judge is {judge}, but no class is asked for; give --label and --classifier, or no judge")
     judged_by = None if judge is None else Judge(judge, ratio.start(1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import torch
 from torch import Tensor
 
+from wasserflow.cli.conditioning import Conditioning, conditioning
 from wasserflow.cli.judges import Judge
 from wasserflow.cli.pictures import Trajectory, save_comparison, save_pictures
 from wasserflow.cli.processes import Processes
@@ -36,6 +37,9 @@ def translate(
     n: int = 64,
     seed: int = 0,
     extra_steps: int | None = None,
+    classifier: str | None = None,
+    guidance: float | None = None,
+    guided_steps: int | None = None,
     batch_size: int = 100,
     judge: str | None = None,
     overwrite: bool = False,
@@ -56,8 +60,12 @@ def translate(
         n: How many images, the first ones.
         seed: Every image has a stream of its own, so the first images of a larger n end as those of a smaller one.
         extra_steps: Steps of refinement after those of training; a tenth of those if left out, as published.
+        classifier: Also leads the flow to the target class; one trained against attacks knows where that is, such as
+            cifar10-robust or mnist-robust.
+        guidance: The weight of the classifier's log-ratio; 0.1 if left out, as published for classes asked of noise.
+        guided_steps: How long it acts; the steps of training if left out.
         batch_size: Images at a time, on which no result depends.
-        judge: A classifier that had no part in the training; it measures the translation.
+        judge: A classifier that had no part in the training or the flow; it measures the translation.
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
@@ -79,6 +87,13 @@ def translate(
     images = images_of(data, split)
     x0, held_out = _first(n, images.of_class(source), source), images.of_class(target)
     _require_fit(ratio, x0)
+    led = conditioning(
+        None if classifier is None else target, classifier, guidance, guided_steps, 1, 0.0, ratio.flow_steps, x0[:1]
+    )
+    if led is None and (guidance, guided_steps) != (None, None):
+        raise ValueError(
+            f"guidance is {guidance} and guided_steps is {guided_steps}, but no classifier leads; give one"
+        )
     report = TranslationReport(Judge(judge, x0[:1]), held_out, target) if judge else kept_of_source
     prepare_out_dir(out, overwrite)
     processes = Processes(1, 1)
@@ -86,9 +101,12 @@ def translate(
     steps = ratio.flow_steps + extra_steps
     config = {"model": model, "data": data, "split": split, "source_class": source, "target_class": target}
     config |= {"n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": steps, "judge": judge}
+    if led is not None:
+        config |= {"classifier": classifier, "guidance": led.guidance, "guided_steps": led.guided_steps}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(None, steps)
-        batches = _batches(ratio, x0, equal_groups(sample_seeds(seed, n), batch_size), extra_steps, trajectory)
+        groups = equal_groups(sample_seeds(seed, n), batch_size)
+        batches = _batches(ratio, x0, groups, extra_steps, led, trajectory)
         arrays = gather(processes, batches, n, out, record, "translating", progress)
         before, after = arrays["before"], arrays["after"]
         metrics = report(before, after)
@@ -132,12 +150,19 @@ def _require_fit(ratio: FlowGuidedRatio[Any], images: Tensor) -> None:
 
 
 def _batches(
-    ratio: FlowGuidedRatio[Any], images: Tensor, groups: Sequence[Tensor], extra_steps: int, watch: Watch
+    ratio: FlowGuidedRatio[Any],
+    images: Tensor,
+    groups: Sequence[Tensor],
+    extra_steps: int,
+    led: Conditioning | None,
+    watch: Watch,
 ) -> Iterator[Batch]:
     """Translate one image a seed, a group at a time; the first group is watched."""
     done = 0
     for seeds in groups:
         x0 = images[done : done + len(seeds)].to(ratio.device)
-        moved = ratio.transport(x0, extra_steps, seeds, batch_size=len(seeds), watch=None if done else watch)
+        options: dict[str, Any] = {"batch_size": len(seeds), "watch": None if done else watch}
+        options |= led.options(led.labels(len(seeds))) if led else {}
+        moved = ratio.transport(x0, extra_steps, seeds, **options)
         done += len(seeds)
         yield Batch({"before": stored(x0), "after": stored(moved)}, len(seeds) * (ratio.flow_steps + extra_steps))
