@@ -126,6 +126,7 @@ def fit_run(
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # Averages and frozen generators are meant to be in evaluation mode.
         warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
+        warnings.filterwarnings("ignore", message=".*LeafSpec")  # Lightning's own business
         # The folder holds this run's log, and these loaders go on exactly where they stopped.
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
