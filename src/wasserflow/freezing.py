@@ -72,7 +72,7 @@ def adopt(holder: nn.Module, *functions: object) -> None:
         True
     """
     holder.inside = nn.ModuleList(modules_in(*(each for each in functions if not isinstance(each, nn.Module))))
-    holder.training = any(part.training for part in modules_in(*functions))
+    holder.inside.training = holder.training = any(part.training for part in modules_in(*functions))
 
 
 def _parts(item: object) -> list[object]:

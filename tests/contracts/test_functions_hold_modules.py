@@ -98,4 +98,8 @@ def test_what_a_wrapper_holds_is_found() -> None:
     for wrap in WRAPPERS.values():
         wrapped = wrap(lambda x: network(x))
         assert modules_in(wrapped) == [wrapped]
+        assert wrapped.training
+        network.eval()
+        assert not any(part.training for part in wrap(lambda x: network(x)).modules())
+        network.train()
         assert network in list(wrapped.modules())
