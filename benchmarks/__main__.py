@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import torch
 
@@ -12,19 +13,20 @@ from wasserflow.reports import format_table
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=15, help="interleaved repeats of each rival")
+    parser.add_argument("--repeats", type=int, default=5, help="interleaved repeats of each rival")
     repeats = parser.parse_args().repeats
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {repeats} interleaved repeats")
-    measured = [
-        *refinement.rows(refinement.cifar10_pair(), repeats),
-        *refinement.rows(refinement.toy_pair(), repeats),
-        *densities.rows(max(3, repeats // 3)),
-        *flow_guided.rows(max(3, repeats // 3)),
-        *start.rows(max(3, repeats // 3)),
+    groups: list[Callable[[], list[tuple[str, str, float, float, float, float]]]] = [
+        lambda: refinement.rows(refinement.cifar10_pair(), repeats),
+        lambda: refinement.rows(refinement.toy_pair(), repeats),
+        lambda: densities.rows(max(3, repeats // 3)),
+        lambda: flow_guided.rows(max(3, repeats // 3)),
+        lambda: start.rows(max(3, repeats // 3)),
     ]
-    rows = [(*row, "met" if row[2] <= row[5] else "missed") for row in measured]
-    print(format_table(["what", "ratio", "median", "min", "max", "target <=", ""], rows))
+    for measure in groups:
+        rows = [(*row, "met" if row[2] <= row[5] else "missed") for row in measure()]
+        print("\n" + format_table(["what", "ratio", "median", "min", "max", "target <=", ""], rows), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
+from tqdm import tqdm
+
 
 def interleaved(rivals: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Seconds of every rival in every repeat, after one warm-up each; the rivals run in turn."""
     for run in rivals.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
-    for _ in range(repeats):
+    for _ in tqdm(range(repeats), desc=", ".join(rivals), leave=False, unit="repeat"):
         for name, run in rivals.items():
             start = time.perf_counter()
             run()
