@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +91,13 @@ def test_validation_images_are_a_reference_of_their_own(data_dir: Path) -> None:
     assert torch.equal(reference_images("mnist-validation"), mnist("validation").images)
     assert torch.equal(reference_images("cifar10-validation"), cifar10("validation").images)
     assert not torch.equal(reference_images("mnist")[:99], reference_images("mnist-validation")[:99])
+
+
+def test_the_list_of_models_waits_for_nothing_else() -> None:
+    asks = (
+        "import sys; from wasserflow.cli import main; main(['zoo']); "
+        "print([name for name in ('lightning', 'sklearn', 'matplotlib', 'torchmetrics') if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", asks], check=True, capture_output=True, text=True).stdout
+    assert said.splitlines()[-1] == "[]"
+    assert "cifar10-sndcgan" in said

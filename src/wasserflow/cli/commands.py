@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-from wasserflow.cli.compare import compare
-from wasserflow.cli.demo import demo
-from wasserflow.cli.evaluate import evaluate
-from wasserflow.cli.generate import generate
-from wasserflow.cli.refine import refine
-from wasserflow.cli.translate import translate
-from wasserflow.cli.zoo import zoo
+# Each is a function of a module of its name.
+_ALONE = ("zoo", "demo", "refine", "generate", "translate", "evaluate", "compare")
 
 
 def commands(words: Sequence[str]) -> dict[str, Any]:
     """Give the commands, as jsonargparse makes a parser of them.
 
-    The trainers are imported only where `train` is among the words: they bring Lightning with them.
+    Only what the words name is imported, and all commands where they name none: trainers bring Lightning with them,
+    which nobody should wait for who asks for the list of models.
 
     Args:
         words: the words after the program's name.
@@ -75,14 +72,8 @@ def commands(words: Sequence[str]) -> dict[str, Any]:
             "text-guidance": reproduce_text_guidance,
             "vq": reproduce_vq,
         }
-    return {
-        "zoo": zoo,
-        "demo": demo,
-        "refine": refine,
-        "generate": generate,
-        "translate": translate,
-        "evaluate": evaluate,
-        "compare": compare,
-        "train": train,
-        "reproduce": reproduce,
-    }
+    named = next((word for word in words if word in (*_ALONE, "train", "reproduce")), None)
+    alone = [name for name in _ALONE if named in (None, name)]
+    found = {name: getattr(import_module(f"wasserflow.cli.{name}"), name) for name in alone}
+    groups = {"train": train, "reproduce": reproduce}
+    return found | {name: group for name, group in groups.items() if named in (None, name)}
