@@ -87,8 +87,16 @@ def translate(
     images = images_of(data, split)
     x0, held_out = _first(n, images.of_class(source), source), images.of_class(target)
     _require_fit(ratio, x0)
+    label = None if classifier is None else target
     led = conditioning(
-        None if classifier is None else target, classifier, guidance, guided_steps, 1, 0.0, ratio.flow_steps, x0[:1]
+        label,
+        classifier,
+        guidance,
+        guided_steps,
+        attempts=1,
+        certainty=0.0,
+        flow_steps=ratio.flow_steps,
+        example=x0[:1],
     )
     if led is None and (guidance, guided_steps) != (None, None):
         raise ValueError(

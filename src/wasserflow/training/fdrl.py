@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from wasserflow.checks import require_particles
+from wasserflow.checks import require_particles, require_sets
 from wasserflow.data.images import to_float
 from wasserflow.divergences import Pearson
 from wasserflow.flow import FlowDiverged, Watch, flow
@@ -166,7 +166,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         """
         stream = step_stream(self.seed, self.global_step, self.global_rank)
         data = self._data(batch[0] if isinstance(batch, (tuple, list)) else batch, stream)
-        require_particles(data)
+        require_sets(data=data)
         seeds = sample_seeds(stream, len(data))
         start = self.start(len(data), seeds, data.dtype)
         try:
