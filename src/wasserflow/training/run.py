@@ -11,10 +11,11 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from wasserflow.training.batches import IterationData
+from wasserflow.training.last_checkpoint import LastCheckpoint
 
 
 def check_run(out: Path, run: Mapping[str, Any]) -> None:
@@ -102,9 +103,7 @@ def fit_run(
     loggers: list[Logger] = [CSVLogger(out, name="log")]
     if tensorboard:
         loggers.append(TensorBoardLogger(out, name="log"))
-    every = min(checkpoint_every, data.iterations)
-    # The mode tells Lightning this checkpoint apart from others of the same period.
-    last = ModelCheckpoint(out, "last", every_n_train_steps=every, enable_version_counter=False, mode="max")
+    last = LastCheckpoint(out, min(checkpoint_every, data.iterations), data.validate_every)
     bar: list[Callback] = [TQDMProgressBar(refresh_rate=10)] if progress else []
     trainer = lightning.Trainer(
         accelerator=accelerator,
@@ -116,7 +115,7 @@ def fit_run(
         num_sanity_val_steps=0,
         logger=loggers,
         log_every_n_steps=min(50, data.iterations),
-        callbacks=[last, *callbacks, *bar],
+        callbacks=[*callbacks, last, *bar],
         enable_progress_bar=progress,
         enable_model_summary=False,
     )

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.training.attack import robust_accuracy
-from wasserflow.training.classifier import train_classifier
+from wasserflow.training.classifier import ImageClassifier, train_classifier
 
 
 def stripes(n: int) -> LabelledImages:
@@ -38,3 +39,44 @@ def test_robust_training_resists_what_ordinary_training_does_not(tmp_path: Path)
         network = train_classifier(train, held_out, tmp_path / str(radius), radius=radius, **options)
         left[radius] = robust_accuracy(network, held_out.images, held_out.labels, radius=2.0)
     assert left[3.0] > left[0.0] + 0.2
+
+
+def small(out: Path, **options: object) -> nn.Module:
+    settings = {"batch_size": 32, "lr": 0.05, "widths": (4, 8), "epochs": 3, "progress": False, "accelerator": "cpu"}
+    torch.manual_seed(3)
+    return train_classifier(stripes(64), stripes(10), out, **settings, **options)
+
+
+def same_weights(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("during", ["training_step", "validation_step"])
+def test_a_resumed_run_keeps_the_best_weights_of_an_uninterrupted_one(
+    during: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = {2: 0.2, 4: 0.9, 6: 0.5}
+
+    def validate(self: ImageClassifier, *batch: object) -> None:
+        self.log("validation_accuracy", torch.tensor(scripted[self.global_step]))
+
+    monkeypatch.setattr(ImageClassifier, "validation_step", validate)
+    whole = small(tmp_path / "whole")
+    step = getattr(ImageClassifier, during)
+
+    def interrupted(self: ImageClassifier, *batch: object) -> Tensor | None:
+        if self.global_step == 4:
+            raise KeyError("power cut")
+        return step(self, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageClassifier, during, interrupted)
+        with pytest.raises(KeyError, match="power cut"):
+            small(tmp_path / "cut")
+    resumed = small(tmp_path / "cut", resume=True)
+    for run in ("whole", "cut"):
+        assert torch.load(tmp_path / run / "best.ckpt", weights_only=True)["global_step"] == 4, run
+    assert same_weights(whole, resumed)
+    last = [torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("whole", "cut")]
+    assert last[0]["global_step"] == last[1]["global_step"] == 6
+    assert all(torch.equal(value, last[1]["state_dict"][name]) for name, value in last[0]["state_dict"].items())
