@@ -194,7 +194,7 @@ def train_corrector(
     laws = drawing("samples_phi", samples_phi, seed, 0), drawing("samples_theta", samples_theta, seed, 1)
     before = _module(critic)
     held_out = _held_out(before, laws)
-    fit = CorrectorFit(copied(critic).train(), *laws, lr=lr, momentum=momentum, batch_size=batch_size, seed=seed)
+    fit = CorrectorFit(copied(critic), *laws, lr=lr, momentum=momentum, batch_size=batch_size, seed=seed)
     with gradients_on():
         fit_run(fit, clock, out, **run)
     corrector = fit.corrector.cpu().eval()

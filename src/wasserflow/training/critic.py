@@ -222,7 +222,7 @@ def refit_critic(
     check_run(out, run)
     frozen = copied(generator).requires_grad_(False)
     fit = CriticFit(
-        copied(critic).train(),
+        copied(critic),
         frozen,
         prior,
         lr=lr,

@@ -28,6 +28,7 @@ from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import step_stream
 from wasserflow.training.divergence_guard import DivergenceGuard, TrainingDiverged
+from wasserflow.training.modes import train_what_learns
 from wasserflow.training.penalties import weighted_slopes
 from wasserflow.training.ratio_parts import require_numbers, require_parts
 from wasserflow.training.staged_flow import staged_flow
@@ -194,7 +195,8 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             self.average.update_parameters(self.network)
 
     def on_train_start(self) -> None:
-        """Keep the average out of training mode."""
+        """Put the network in train mode, and keep the average out of it."""
+        train_what_learns(self, self.trainer.optimizers)
         if self.average is not None:
             self.average.eval()
 

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from wasserflow.training.batches import IterationData
 from wasserflow.training.last_checkpoint import LastCheckpoint
+from wasserflow.training.modes import TrainMode
 
 
 def check_run(out: Path, run: Mapping[str, Any]) -> None:
@@ -83,7 +84,7 @@ def fit_run(
     Trainers take the options as `**run`, check them first by `check_run`, and pass them on.
 
     Args:
-        module: what is trained, in place.
+        module: what is trained, in place and in train mode; its frozen parts keep their mode.
         data: the training set, which also says how many iterations there are and when to validate.
         out: the folder, checked by `check_run_folder`.
         callbacks: further Lightning callbacks.
@@ -115,7 +116,7 @@ def fit_run(
         num_sanity_val_steps=0,
         logger=loggers,
         log_every_n_steps=min(50, data.iterations),
-        callbacks=[*callbacks, last, *bar],
+        callbacks=[TrainMode(), *callbacks, last, *bar],
         enable_progress_bar=progress,
         enable_model_summary=False,
     )
