@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
@@ -46,3 +47,23 @@ def rows_of(values: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "group *res
     for rows in _ROWS.get():
         values = values[rows.to(values.device) if isinstance(rows, Tensor) else rows]
     return values
+
+
+def in_batches(
+    function: Callable[[Tensor], Tensor], samples: Shaped[Tensor, "n *event"], batch_size: int = 500
+) -> Shaped[Tensor, "n *rest"]:
+    """Apply a function to some samples at a time, each batch with what is its own, and join the results.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.rows import in_batches, rows_of
+        >>> labels = torch.arange(4)
+        >>> in_batches(lambda x: x + rows_of(labels), torch.zeros(4), batch_size=3)
+        tensor([0., 1., 2., 3.])
+    """
+    results = []
+    for start in range(0, len(samples), batch_size):
+        rows = slice(start, start + batch_size)
+        with moving(rows):
+            results.append(function(samples[rows]))
+    return torch.cat(results)

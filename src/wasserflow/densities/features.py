@@ -11,6 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from wasserflow.freezing import modules_in, require_eval
+from wasserflow.rows import moving
 
 Features = Callable[[Tensor], Tensor]
 """Samples (batch, *event) -> features (batch, ...), differentiable."""
@@ -54,7 +55,9 @@ def feature_rows(
     rows: Tensor | None = None
     with torch.no_grad():
         for start in range(0, len(samples), batch_size):
-            part = flat_features(features, samples[start : start + batch_size])
+            group = slice(start, start + batch_size)
+            with moving(group):
+                part = flat_features(features, samples[group])
             if rows is None:
                 rows = part.new_empty(len(samples), part.shape[1])
             rows[start : start + len(part)] = part

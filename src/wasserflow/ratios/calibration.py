@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
@@ -10,8 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from wasserflow.checks import require_sets
 from wasserflow.freezing import adopt, gradients_on, modules_in, require_eval, require_same_kind
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
-
-_AT_ONCE = 500
+from wasserflow.rows import in_batches
 
 
 class Calibrated(nn.Module):
@@ -102,7 +103,7 @@ def outputs_of(critic: LogRatio, real: Tensor, fake: Tensor) -> tuple[Float64[Te
     for name, samples in (("real", real), ("fake", fake)):
         require_same_kind(samples, modules)
         with torch.no_grad():
-            values.append(torch.cat([log_ratio_of(critic, part) for part in samples.split(_AT_ONCE)]).double())
+            values.append(in_batches(partial(log_ratio_of, critic), samples).double())
         if not values[-1].isfinite().all():
             raise ValueError(f"the critic is NaN or infinite on {name}; give one that is finite there")
     return values[0], values[1]

@@ -143,3 +143,16 @@ def test_a_critic_that_ranks_the_wrong_way_round_is_refused() -> None:
         wf.calibrate(lambda x: -x, *sets())
     with pytest.raises(ValueError, match="all 40 samples have the logit 0; give"):
         wf.calibrate(lambda x: 0 * x, *sets(20, 20))
+
+
+def test_labels_of_one_a_sample_follow_their_samples_into_batches() -> None:
+    """1,200 labels, more than fit into one batch, of a critic that puts half of the samples 50 apart."""
+    real, fake = sets(1_200, 1_200)
+    labels = torch.arange(1_200) % 2
+
+    class Shifted(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return 2 * x[:, 0] + 50.0 * y
+
+    critic = wf.models.bind_label(Shifted().eval(), labels)
+    assert float(wf.calibrate(critic, real, fake).slope) < 0.2
