@@ -8,6 +8,7 @@ of processes, and a flow can be resumed at any step.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,6 +93,25 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
     return torch.tensor([_signed(value) for value in seed], dtype=torch.int64)
 
 
+def subseed(seed: int, purpose: str) -> int:
+    """Give another purpose a seed of its own: what is measured against what was drawn must not share its numbers.
+
+    Args:
+        seed: what the user gave.
+        purpose: what the numbers are for; every purpose has other ones.
+
+    Returns:
+        A hash of both from 0 to 2³² - 1, which numpy takes as well.
+
+    Example:
+        >>> from wasserflow.seeds import subseed
+        >>> subseed(0, "reference") == subseed(0, "reference"), subseed(0, "reference") == subseed(0, "training")
+        (True, False)
+    """
+    key = _signed(seed ^ (zlib.crc32(purpose.encode()) << 32))
+    return int(_mix(torch.tensor([key]))) & (2**32 - 1)
+
+
 @dataclass(frozen=True, eq=False)
 class Noise:
     """The random numbers of a batch of samples at one step of a flow.
@@ -101,7 +121,8 @@ class Noise:
 
     Args:
         seeds: (batch,) int64, one seed a sample, on the device of the particles.
-        step: the step of the flow; every step has fresh numbers.
+        step: of the flow; every step has fresh numbers. A prior draws those of step -1, and toy data those of -2,
+            so that neither is followed by its own numbers again.
 
     Example:
         >>> import torch, wasserflow as wf
@@ -113,7 +134,7 @@ class Noise:
     """
 
     seeds: Int64[Tensor, " batch"]
-    step: int = 0
+    step: int
 
     def _bits(self, per_sample: int, stream: int) -> Int64[Tensor, "batch per_sample"]:
         stream_key = _signed((self.step + 1) * 0x9E3779B97F4A7C15 + (stream + 1) * 0xD1B54A32D192ED03)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import wasserflow as wf
-from wasserflow.seeds import Noise
+from wasserflow.data.toy import Gaussians25
+from wasserflow.seeds import Noise, subseed
 
 
 def test_int_seed_has_the_prefix_property() -> None:
@@ -96,3 +97,20 @@ def test_drawing_changes_nothing() -> None:
     noise.uniform(torch.empty(6, 2))
     assert torch.equal(noise.normal(torch.empty(6, 2)), first)
     assert torch.equal(seeds, copy)
+
+
+def test_data_and_priors_do_not_meet_their_own_numbers_as_noise() -> None:
+    """The first kick of a flow with the seed of its samples would otherwise be along each sample's own deviation."""
+    data = Gaussians25()
+    kick = Noise(wf.sample_seeds(0, 2_000), step=0).normal(torch.empty(2_000, 2))
+    points = data.sample(2_000, seed=0)
+    nearest = data.means[torch.cdist(points, data.means).argmin(dim=1)]
+    for drawn in ((points - nearest) / data.std, wf.spaces.Normal(2).sample(2_000, seed=0)):
+        correlation = torch.corrcoef(torch.stack([drawn.flatten(), kick.flatten()]))[0, 1]
+        assert abs(float(correlation)) < 0.08  # 5 standard errors of 4,000 independent numbers
+
+
+def test_a_subseed_depends_on_seed_and_purpose_and_fits_numpy() -> None:
+    seeds = {subseed(seed, purpose) for seed in (-1, 0, 1, 2**40) for purpose in ("data", "reference")}
+    assert len(seeds) == 8
+    assert all(0 <= seed < 2**32 for seed in seeds)

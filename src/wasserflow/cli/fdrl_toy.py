@@ -18,6 +18,7 @@ from wasserflow.data.toy import SwissRoll
 from wasserflow.flow import FlowDiverged
 from wasserflow.metrics.toy import wasserstein2
 from wasserflow.models import mlp_ratio
+from wasserflow.seeds import subseed
 from wasserflow.spaces import Gaussian, Normal
 from wasserflow.training.batches import IterationData
 from wasserflow.training.divergence_guard import DivergenceGuard
@@ -109,7 +110,7 @@ def cross(
     """
     start = Gaussian(2)
     start.factor.mul_(VARIANCE**0.5)
-    data = target + VARIANCE**0.5 * Normal(2).sample(_TRAINING_POINTS, seed=seed)
+    data = target + VARIANCE**0.5 * Normal(2).sample(_TRAINING_POINTS, subseed(seed, "data"))
     options = toy_options(pairing) | (ACROSS_THE_CHASM if guided else STALE[pairing])
     # The stale estimator comes apart, which is what is shown.
     guard = DivergenceGuard(loss_limit=float("inf"), patience=iterations + 1)

@@ -30,12 +30,13 @@ from wasserflow.flow import Watch
 from wasserflow.methods import Refinement, gmi
 from wasserflow.models import prepare
 from wasserflow.models.pretrained import Pretrained
+from wasserflow.seeds import subseed
 from wasserflow.spaces import PriorSpace
 
 DensityName = Literal["kernel-density", "kernel-ridge", "stein"]
 
 TRAINING: dict[str, Callable[[Split], LabelledImages]] = {"cifar10": cifar10, "mnist": mnist}
-_POINTS_SEED = 2  # not one of those that points are measured against
+_POINTS_SEED = subseed(0, "real points of gmi")
 _BATCH = 100
 _BALANCING = 500  # samples on which features of several critics are scaled
 _SETTINGS = {
@@ -175,7 +176,7 @@ def kernel_features(pair: Pretrained, device: torch.device) -> Features | None:
         return parts[0]
     assert pair.prior is not None
     with torch.no_grad():
-        samples = pair.generator(pair.prior.sample(_BALANCING, seed=0)).to(device)
+        samples = pair.generator(pair.prior.sample(_BALANCING, seed=subseed(0, "scales of features"))).to(device)
     return JoinedFeatures.balanced(parts, samples)
 
 

@@ -14,6 +14,7 @@ from wasserflow.cli.texts import TextMeasure, is_text
 from wasserflow.data.text import Alphabet
 from wasserflow.data.toy import Gaussians25, SwissRoll
 from wasserflow.models import zoo
+from wasserflow.seeds import subseed
 
 POINTS: dict[str, Gaussians25 | SwissRoll] = {"25gaussians": Gaussians25(), "swissroll": SwissRoll()}
 POINT_LABELS = {
@@ -62,7 +63,7 @@ class PointMeasure:
         data, points = POINTS[self.reference], torch.from_numpy(samples)
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"the samples have shape {tuple(points.shape)}; {self.reference} needs (n, 2)")
-        fresh = data.sample(_SCORED_POINTS, seed=self.seed)
+        fresh = data.sample(_SCORED_POINTS, seed=subseed(self.seed, "reference points"))
         few = points[:_TRANSPORTED_POINTS]
         numbers: dict[str, Any] = {
             "kde_score": kde_score(points, fresh),

@@ -116,7 +116,7 @@ def run_repeat(pair: Pretrained, n: int, seed: int, number: int, done: Callable[
 
 def repeat_seeds(seed: int, number: int) -> list[int]:
     """Seeds of the flow, of the training points, of the fresh points and of the true samples of a repeat."""
-    stream = Noise(sample_seeds(seed, number + 1)[number:])
+    stream = Noise(sample_seeds(seed, number + 1)[number:], step=0)
     return [int(stream.integers(stream=index)) for index in range(4)]
 
 

@@ -58,7 +58,7 @@ class Gaussians25:
             ValueError: n < 1, or a seed list of another length than n.
         """
         _check_count(n)
-        noise = Noise(sample_seeds(seed, n))
+        noise = Noise(sample_seeds(seed, n), step=-2)
         centre = (25 * noise.uniform(torch.empty(n, dtype=torch.float64), stream=1)).long()
         return self.means[centre] + self.std * noise.normal(torch.empty(n, 2))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 
-def gather_rows(rows: Float[Tensor, "n *event"]) -> tuple[Float[Tensor, "total *event"], int]:
+def gather_rows(rows: Shaped[Tensor, "n *event"]) -> tuple[Shaped[Tensor, "total *event"], int]:
     """Collect every process's rows, in the order of the ranks.
 
     Args:

@@ -62,7 +62,7 @@ def shifted_features(
     Example:
         >>> import torch, wasserflow as wf
         >>> from wasserflow.seeds import Noise
-        >>> shifted_features(lambda x: x, torch.zeros(2, 3), 0.1, 4, Noise(wf.sample_seeds(0, 2))).shape
+        >>> shifted_features(lambda x: x, torch.zeros(2, 3), 0.1, 4, Noise(wf.sample_seeds(0, 2), step=0)).shape
         torch.Size([4, 2, 3])
     """
     # Streams from 1 on: an integrator's noise of the same step is stream 0.

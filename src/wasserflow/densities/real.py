@@ -11,8 +11,9 @@ from torch import Tensor
 from wasserflow.checks import require_particles
 from wasserflow.densities.density import Density, LogDensity
 from wasserflow.densities.features import Features, ReferenceFeatures, feature_rows
+from wasserflow.densities.gather import gather_rows
 from wasserflow.densities.mollifier import mollifier_at, shifted_features
-from wasserflow.seeds import Noise, sample_seeds
+from wasserflow.seeds import Noise, Seed, sample_seeds
 
 
 def real_log_density(
@@ -20,7 +21,9 @@ def real_log_density(
     real: Tensor | ReferenceFeatures | None,
     density: Density,
     like: Float[Tensor, "batch *event"],
-    seed: int = 0,
+    seed: Seed = 0,
+    across_processes: bool = False,
+    weight: float = 1.0,
 ) -> Callable[[int], LogDensity | None]:
     """log p of real samples at each step, computed once for each standard deviation of a mollifier.
 
@@ -29,7 +32,9 @@ def real_log_density(
         real: (n, *event) samples, or their features, or None for no log p.
         density: the estimator.
         like: the particles, whose device and dtype the samples must have.
-        seed: of the shifts of a mollified kernel.
+        seed: of the shifts of a mollified kernel; given one a particle, the first particle's decides.
+        across_processes: the first particle is that of the first process.
+        weight: of log p; 0 leaves it out, and then nothing is computed.
 
     Returns:
         From a step (0, 1, ...) to log p on features, or to None.
@@ -46,7 +51,7 @@ def real_log_density(
         tensor([-1.])
     """
     require_particles(like)
-    if real is None:
+    if real is None or weight == 0:
         return lambda step: None
     values = real.values if isinstance(real, ReferenceFeatures) else real
     if values.device != like.device or values.dtype != like.dtype:
@@ -54,6 +59,12 @@ def real_log_density(
             f"real is {values.dtype} on {values.device} but the particles are {like.dtype} on {like.device}; "
             "convert one with .to()"
         )
+
+    first = sample_seeds(seed, len(like))[:1].to(like.device)
+    if across_processes:
+        first = gather_rows(first)[0][:1]
+    # Step -1 keeps these shifts apart from those of the particles, which are of the steps from 0 on.
+    shifts = int(Noise(first, step=-1).integers(stream=1))
 
     @lru_cache(maxsize=1)
     def plain() -> Tensor:
@@ -67,7 +78,7 @@ def real_log_density(
             raise ValueError(
                 f"mollifier is {scale} and real are features; its kernel shifts samples: give those as real"
             )
-        noise = Noise(sample_seeds(seed, len(real)).to(real.device))
+        noise = Noise(sample_seeds(shifts, len(real)).to(real.device), step=0)
         return density.fit(plain(), shifted_features(features, real, scale, density.draws, noise))
 
     return lambda step: fitted(mollifier_at(density.mollifier, step))

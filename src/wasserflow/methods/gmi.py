@@ -46,7 +46,7 @@ def gmi(
         log_likelihood: log p(c | x) up to a constant, e.g. a critic; to (batch,) or (batch, 1). None leaves it out.
         weights: λ1, λ2, λ3, with the step size in them.
         density: the estimator of q (the particles but the one itself) and p (real samples).
-        integrator: the rule; its own step size multiplies the weights.
+        integrator: the rule, none that reuses energies; its own step size multiplies the weights.
         steps: how many updates, at least 1.
         batch_size: the most particles that interact; the batch is cut into groups as equal as can be.
         seed: an int, one seed a sample, or a `torch.Generator`.
@@ -68,7 +68,7 @@ def gmi(
         >>> wf.methods.gmi(None, wf.spaces.Normal(2).sample(50), real=torch.randn(80, 2), steps=5).evaluations
         250
     """
-    log_p = real_log_density(features, real if require_weights(weights)[1] else None, density, like=z0)
+    log_p = real_log_density(features, real, density, z0, seed, across_processes, weight=require_weights(weights)[1])
 
     def energy_at(step: int, seeds: Tensor) -> Energy:
         terms: Potential = Interaction(features, density, log_p(step), *weights[:2], step, seeds, across_processes)

@@ -63,7 +63,7 @@ def lipschitz_constant(
                 "generator that made the sample"
             )
         # One stream decides all pairs: that of the first sample.
-        noise = Noise(sample_seeds(seed, len(x))[:1].to(x.device))
+        noise = Noise(sample_seeds(seed, len(x))[:1].to(x.device), step=0)
         first, gap = noise.uniform(x.new_empty(1, 2, trials * pairs, dtype=torch.float64))[0]
         a = (first * len(x)).long()
         b = (a + 1 + (gap * (len(x) - 1)).long()) % len(x)

@@ -162,8 +162,19 @@ def test_mollified_kernels_follow_the_seed_and_shrink_to_the_plain_kernel(z0: Te
     assert torch.equal(run(0.3), run(0.3))
     assert not torch.allclose(run(0.3), run(0.3, seed=1))
     assert not torch.allclose(run(0.3), run((0.3, 0.1)))
+    # Without log q only the real samples are shifted; they follow the seed too.
+    arguments["weights"] = (0, 0.1, 0)
+    assert not torch.allclose(run(0.3), run(0.3, seed=1))
+    torch.testing.assert_close(run(0.3, seed=wf.sample_seeds(4, len(z0)).tolist()), run(0.3, seed=4), **F64)
+    arguments["weights"] = (0.1, 0.1, 0)
     torch.testing.assert_close(run(1e-9), run(0.0), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(run((0.3, 0.3, 0.3)), run(0.3), **F64)
+
+
+@pytest.mark.parametrize("integrator", [wf.MALA(0.1), wf.AdaptiveEuler()])
+def test_integrators_that_reuse_energies_are_refused(z0: Tensor, integrator: wf.integrators.Integrator) -> None:
+    with pytest.raises(ValueError, match="reuses the last step's energies"):
+        wf.methods.gmi(None, z0, weights=(0.1, 0, 0), integrator=integrator)
 
 
 def test_lone_particle_is_refused(z0: Tensor) -> None:
