@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from wasserflow import densities, integrators, methods, potentials, ratios, spaces
+from wasserflow import densities, integrators, methods, potentials, ratios, spaces, stopping
 from wasserflow.densities import KernelDensity, KernelRidge, SteinScore, layer_features
 from wasserflow.divergences import KL, Hellinger, JensenShannon, LogD, Pearson, ReverseKL
 from wasserflow.flow import FlowDiverged, flow, iterate
-from wasserflow.integrators import MALA, EulerMaruyama, Heun, Optimizer, State
+from wasserflow.integrators import MALA, AdaptiveEuler, EulerMaruyama, Heun, Optimizer, State
 from wasserflow.methods import Refinement, refine
 from wasserflow.models.prepare import prepare
 from wasserflow.potentials import Divergence, GaussianPrior, Potential, Prior, Proximal, Pullback
@@ -22,6 +22,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "KL",
     "MALA",
+    "AdaptiveEuler",
     "Divergence",
     "EulerMaruyama",
     "FlowDiverged",
@@ -66,6 +67,7 @@ __all__ = [
     "reports",
     "sample_seeds",
     "spaces",
+    "stopping",
     "telescope",
     "training",
     "zoo",

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from wasserflow.checks import listed, not_finite, require_particles, require_steps
 from wasserflow.freezing import modules_in, require_eval, require_same_kind
-from wasserflow.integrators import Integrator, State
+from wasserflow.integrators import Drift, Integrator, State
 from wasserflow.potentials import Energy, energy_and_gradient
 from wasserflow.seeds import Noise, Seed, sample_seeds
 from wasserflow.spaces import Euclidean, Space
+from wasserflow.stopping import Halt, Stop
 
 Watch = Callable[[State], object]
 
@@ -33,8 +34,9 @@ def iterate(
     integrator: Integrator,
     space: Space | None = None,
     seed: Seed = 0,
+    stop: Stop | None = None,
 ) -> Iterator[State]:
-    """Move particles down a potential, yielding the state after each step, for ever.
+    """Move particles down a potential, yielding the state after each step, for ever or until all have stopped.
 
     dx = -∇ potential(x) dt + sqrt(2 T) dw, as the integrator discretises it. Stop early with `break`; a trajectory is a
     list of states; progress is `tqdm` around the loop. Works inside `torch.no_grad()`.
@@ -45,6 +47,7 @@ def iterate(
         integrator: how to take a step.
         space: where the particles live; all of R^d by default.
         seed: an int, one seed a particle, or a `torch.Generator`.
+        stop: tells of (batch,) energies, now and at the beginning, which particles are done; they stay. `wf.stopping`.
 
     Yields:
         The state after each step; the first has `.step == 1`, and `.energy` of where that step started.
@@ -66,7 +69,14 @@ def iterate(
     modules = modules_in(potential)
     require_eval(modules)
     require_same_kind(x0, modules)
-    return _iterate(x0.detach(), potential, modules, integrator, space or Euclidean(), sample_seeds(seed, len(x0)))
+    x0, seeds = x0.detach(), sample_seeds(seed, len(x0)).to(x0.device)
+    where = space or Euclidean()
+
+    def drift(x: Tensor) -> tuple[Tensor, Tensor]:
+        energy, gradient = energy_and_gradient(potential, x, modules)
+        return where.tangent(x, -gradient), energy
+
+    return _states(x0, drift, integrator, where, seeds, Halt(stop, x0))
 
 
 def flow(
@@ -77,6 +87,7 @@ def flow(
     space: Space | None = None,
     seed: Seed = 0,
     watch: Watch | None = None,
+    stop: Stop | None = None,
 ) -> State:
     """Take a number of steps of `iterate` and return the last state.
 
@@ -88,6 +99,7 @@ def flow(
         space: where the particles live; all of R^d by default.
         seed: an int, one seed a particle, or a `torch.Generator`.
         watch: called with the state after each step, for progress, logs or a trajectory.
+        stop: which particles are done, of their energies now and at the beginning.
 
     Returns:
         The last state: `.x`, `.step`, `.energy`, `.evaluations`.
@@ -101,7 +113,7 @@ def flow(
         tensor([[0.1250, 0.1250]])
     """
     require_steps(steps)
-    for state in iterate(x0, potential, integrator, space, seed):
+    for state in iterate(x0, potential, integrator, space, seed, stop):
         if watch is not None:
             watch(state)
         if state.step == steps:
@@ -109,21 +121,18 @@ def flow(
     return state
 
 
-def _iterate(
-    x0: Tensor, potential: Energy, modules: list[nn.Module], integrator: Integrator, space: Space, seeds: Tensor
+def _states(
+    x0: Tensor, drift: Drift, integrator: Integrator, space: Space, seeds: Tensor, halt: Halt
 ) -> Iterator[State]:
-    def drift(x: Tensor) -> tuple[Tensor, Tensor]:
-        energy, gradient = energy_and_gradient(potential, x, modules)
-        return space.tangent(x, -gradient), energy
-
-    seeds = seeds.to(x0.device)
-    state = integrator.init(x0)
-    while True:
+    state = seen = integrator.init(x0)
+    while not halt.over:
         with torch.no_grad():
-            moved = integrator.step(state, drift, Noise(seeds, state.step))
+            moved = integrator.step(state, halt.sparing(drift), Noise(seeds, state.step))
             moved = replace(moved, x=space.project(moved.x))
-        _check_finite(state, moved)
-        yield (state := moved)
+            before, seen = seen, halt.hold(state, moved)
+        _check_finite(before, seen)
+        state = moved
+        yield seen
 
 
 def _check_finite(before: State, after: State) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from wasserflow.checks import require_particles
 from wasserflow.densities.gather import gather_rows
 from wasserflow.flow import Watch, flow
-from wasserflow.integrators import Integrator, State
+from wasserflow.integrators import MALA, AdaptiveEuler, Integrator, State
 from wasserflow.potentials import Energy
 from wasserflow.refinement import Generator, Refinement, refinement
 from wasserflow.rows import moving
@@ -22,6 +22,8 @@ from wasserflow.spaces import Space
 
 EnergyAt = Callable[[int, Tensor], Energy]
 """From a step (0, 1, ...) and the seeds of a group to the potential that moves the group at that step."""
+
+_REMEMBERING = (MALA, AdaptiveEuler)
 
 
 def grouped_flow(
@@ -39,9 +41,15 @@ def grouped_flow(
     """Run one flow after another over groups of particles, as equal as can be, of at most batch_size each.
 
     Raises:
-        ValueError: batch_size below 1, or processes with different numbers of groups, which would wait for ever.
+        ValueError: an integrator that reuses energies, batch_size below 1, or processes with different numbers of
+            groups, which would wait for ever.
     """
     require_particles(x0)
+    if isinstance(integrator, _REMEMBERING):
+        raise ValueError(
+            f"the integrator is {type(integrator).__name__}, which reuses the last step's energies; here they change "
+            "as the other particles move: give wf.EulerMaruyama, wf.Heun or wf.Optimizer"
+        )
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size is {batch_size!r}; it is the size of an interacting group: give an int above 0")
     count = math.ceil(len(x0) / batch_size)

@@ -57,7 +57,8 @@ def refinement(state: State, generator: Generator | None) -> Refinement:
             "take a smaller step_size",
             state,
         )
-    steps = torch.full((len(state.x),), state.step, device=state.x.device)
-    moves = state.memory.acceptances if isinstance(state.memory, MALAMemory) else None
+    steps = torch.full((len(state.x),), state.step, device=state.x.device) if state.steps is None else state.steps
+    # Of a particle that a rule stopped, MALA goes on to count.
+    moves = state.memory.acceptances if isinstance(state.memory, MALAMemory) and state.steps is None else None
     acceptance = None if moves is None else float(moves.double().mean()) / state.step
     return Refinement(samples, state.x, steps, state.evaluations, acceptance)

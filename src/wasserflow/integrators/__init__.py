@@ -1,5 +1,6 @@
 """How particles move: one step of each rule, as a function from state to state."""
 
+from wasserflow.integrators.adaptive_euler import AdaptiveEuler
 from wasserflow.integrators.euler_maruyama import EulerMaruyama
 from wasserflow.integrators.heun import Heun
 from wasserflow.integrators.mala import MALA
@@ -7,4 +8,4 @@ from wasserflow.integrators.optimizer import Optimizer
 from wasserflow.integrators.schedule import Schedule
 from wasserflow.integrators.state import Drift, Integrator, State
 
-__all__ = ["MALA", "Drift", "EulerMaruyama", "Heun", "Integrator", "Optimizer", "Schedule", "State"]
+__all__ = ["MALA", "AdaptiveEuler", "Drift", "EulerMaruyama", "Heun", "Integrator", "Optimizer", "Schedule", "State"]

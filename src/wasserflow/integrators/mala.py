@@ -20,12 +20,14 @@ class MALAMemory:
     """What MALA carries from step to step.
 
     Args:
+        x: (batch, *event) the particles.
         velocity: (batch, *event) velocity at the particles.
         energy: (batch,) energy at the particles.
         accepted: (batch,) whether the last proposal was taken.
         acceptances: (batch,) how many proposals were taken so far.
     """
 
+    x: Float[Tensor, "batch *event"]
     velocity: Float[Tensor, "batch *event"]
     energy: Float[Tensor, " batch"]
     accepted: Bool[Tensor, " batch"]
@@ -47,7 +49,8 @@ class MALA:
         temperature: T > 0, in units of energy; a number or a function of the step.
 
     Raises:
-        ValueError: a step size or a temperature that is not positive.
+        ValueError: a step size or a temperature that is not positive; in a flow, a space that moves particles after
+            the step, of which the rule of acceptance knows nothing.
 
     Source: Roberts & Tweedie 1996, Bernoulli 2(4); for GANs: REP-GAN (Wang et al. 2021).
 
@@ -84,6 +87,11 @@ class MALA:
             velocity, energy = drift(state.x)
         else:
             velocity, energy = state.memory.velocity, state.memory.energy
+            if not torch.equal(state.memory.x, state.x):
+                raise ValueError(
+                    "the space moved particles that MALA had accepted, which changes what it samples; leave the space "
+                    "out and add its energy, potential + wf.Prior(wf.spaces.Box(...)), or take wf.EulerMaruyama in it"
+                )
         proposal = state.x + step_size * velocity + math.sqrt(2 * step_size * temperature) * noise.normal(state.x)
         velocity_there, energy_there = drift(proposal)
 
@@ -101,7 +109,8 @@ class MALA:
         take = accepted.reshape(-1, *[1] * (state.x.ndim - 1))
         acceptances = accepted.long() if state.memory is None else state.memory.acceptances + accepted
         velocity, energy_here = torch.where(take, velocity_there, velocity), energy_there.where(accepted, energy)
-        memory = MALAMemory(velocity, energy_here, accepted, acceptances)
+        x = torch.where(take, proposal, state.x)
+        memory = MALAMemory(x, velocity, energy_here, accepted, acceptances)
         evaluations = 2 if state.memory is None else 1
         energy = energy.masked_fill(undefined, math.nan)
-        return state.moved(torch.where(take, proposal, state.x), energy, evaluations, memory)
+        return state.moved(x, energy, evaluations, memory)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from wasserflow.seeds import Noise
@@ -25,6 +25,7 @@ class State:
         energy: (batch,) energy where the last step started; None before the first.
         evaluations: gradient evaluations spent so far, all particles together.
         memory: what the integrator carries from step to step.
+        steps: (batch,) steps taken by each particle, where a rule stops them one by one; else None, all took `step`.
     """
 
     x: Float[Tensor, "batch *event"]
@@ -32,6 +33,7 @@ class State:
     energy: Float[Tensor, " batch"] | None = None
     evaluations: int = 0
     memory: Any = None
+    steps: Int64[Tensor, " batch"] | None = None
 
     def moved(self, x: Tensor, energy: Tensor, evaluations: int, memory: Any = None) -> State:
         """Return the next state: every particle at x, after so many gradient evaluations each."""

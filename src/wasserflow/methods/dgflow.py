@@ -13,6 +13,7 @@ from wasserflow.ratios import LogRatio
 from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.seeds import Seed
 from wasserflow.spaces import Space
+from wasserflow.stopping import Stop
 
 
 def refine(
@@ -25,6 +26,7 @@ def refine(
     seed: Seed = 0,
     space: Space | None = None,
     watch: Watch | None = None,
+    stop: Stop | None = None,
 ) -> Refinement:
     """Move samples, or the latents they came from, along the gradient flow of an f-divergence.
 
@@ -42,6 +44,7 @@ def refine(
         seed: an int, one seed a sample, or a `torch.Generator`.
         space: where the particles live, for priors with bounds; all of R^d by default.
         watch: called with the state after each step, for progress, logs or a trajectory.
+        stop: which samples are done before `steps`, e.g. `wf.stopping.match_quantiles`; none by default.
 
     Returns:
         The refined samples and what they cost: steps x batch gradient evaluations with Euler–Maruyama.
@@ -60,4 +63,4 @@ def refine(
         (True, 40)
     """
     potential = pulled_back(Divergence(divergence, critic), generator)
-    return refinement(flow(x0, potential, integrator, steps, space, seed, watch=watch), generator)
+    return refinement(flow(x0, potential, integrator, steps, space, seed, watch, stop), generator)
