@@ -46,7 +46,8 @@ def projected_gradient_attack(
     delta = torch.zeros_like(x)
     if stream is not None:
         start = torch.randn(x.shape, generator=stream).to(x)
-        delta = radius * start / _norms(start) * torch.rand(1, generator=stream).to(x)
+        shares = torch.rand(len(x), *[1] * (x.ndim - 1), generator=stream).to(x)
+        delta = (x + radius * shares * start / _norms(start)).clamp(-1, 1) - x
     for _ in range(steps):
         moved = (x + delta).detach().requires_grad_()
         with torch.enable_grad():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wasserflow.training.attack import projected_gradient_attack
 
@@ -45,3 +45,22 @@ def test_each_image_is_attacked_by_itself_and_the_network_left_alone() -> None:
     torch.testing.assert_close(together, alone)
     assert network.weight.grad is None
     assert not together.requires_grad
+
+
+def test_each_image_starts_at_a_distance_of_its_own_within_the_range() -> None:
+    seen: list[Tensor] = []
+
+    class Watched(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x.detach().clone())
+            return super().forward(x)
+
+    x, labels = torch.zeros(200, 3), torch.zeros(200, dtype=torch.long)
+    projected_gradient_attack(Watched(3, 2), x, labels, 0.5, steps=1, stream=torch.Generator().manual_seed(0))
+    distances = (seen[0] - x).norm(dim=1)
+    # Uniform on [0, 0.5]: mean 0.25, standard deviation 0.144.
+    assert distances.mean().item() == pytest.approx(0.25, abs=0.04)
+    assert distances.std().item() == pytest.approx(0.144, abs=0.02)
+    assert distances.max() <= 0.5
+    projected_gradient_attack(Watched(3, 2), x + 0.9, labels, 0.5, steps=1, stream=torch.Generator().manual_seed(0))
+    assert seen[1].abs().max() == 1
