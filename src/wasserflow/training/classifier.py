@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
 from wasserflow.data.images import LabelledImages, to_float
+from wasserflow.freezing import evaluating
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.training.attack import projected_gradient_attack
 from wasserflow.training.augment import crop, flip
@@ -94,10 +95,8 @@ class ImageClassifier(lightning.LightningModule):
 
     def _attacked(self, images: Tensor, labels: Tensor, stream: torch.Generator) -> Tensor:
         # In evaluation mode, or the attack's images would enter the running statistics of the batch norms.
-        self.network.eval()
-        moved = projected_gradient_attack(self.network, images, labels, self.radius, self.attack_steps, stream)
-        self.network.train()
-        return moved
+        with evaluating(self.network):
+            return projected_gradient_attack(self.network, images, labels, self.radius, self.attack_steps, stream)
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Count the right answers."""

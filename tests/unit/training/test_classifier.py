@@ -41,6 +41,15 @@ def test_robust_training_resists_what_ordinary_training_does_not(tmp_path: Path)
     assert left[3.0] > left[0.0] + 0.2
 
 
+def test_an_attack_leaves_the_modes_of_frozen_parts() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64).requires_grad_(False).eval(), nn.Linear(64, 2))
+    data = stripes(8)
+    classifier = ImageClassifier(network, 2, radius=1.0)
+    classifier._attacked(to_float(data.images), data.labels, torch.Generator())
+    assert [part.training for part in network] == [True, False, True]
+    assert int(network[1].num_batches_tracked) == 0
+
+
 def small(out: Path, **options: object) -> nn.Module:
     settings = {"batch_size": 32, "lr": 0.05, "widths": (4, 8), "epochs": 3, "progress": False, "accelerator": "cpu"}
     torch.manual_seed(3)
