@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wasserflow.data.images import to_float
+from wasserflow.freezing import copied
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average, reestimate_batch_norm
@@ -136,7 +137,7 @@ class AdversarialPair(lightning.LightningModule, ABC):
 
     def settled_critic(self) -> nn.Module:
         """Return a copy of the critic, in evaluation mode, its spectral norms exact."""
-        critic = deepcopy(self.critic).eval()
+        critic = copied(self.critic).eval()
         settle_spectral_norms(critic)
         return critic
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 
 @torch.no_grad()
@@ -16,7 +17,8 @@ def settle_spectral_norms(network: nn.Module, iterations: int = 100) -> None:
     has vectors of its own. Neither weights nor modes change, only the vectors.
 
     Args:
-        network: layers under `torch.nn.utils.parametrizations.spectral_norm`, among others.
+        network: layers under `torch.nn.utils.parametrizations.spectral_norm`, or under the older
+            `torch.nn.utils.spectral_norm`, among others.
         iterations: power iterations for each.
 
     Example:
@@ -29,12 +31,25 @@ def settle_spectral_norms(network: nn.Module, iterations: int = 100) -> None:
         1.0
     """
     for module in network.modules():
-        if not isinstance(module, parametrize.ParametrizationList):
-            continue
-        for norm in module:
-            if isinstance(norm, _SpectralNorm):
-                was_training = norm.training
-                norm.train()
-                for _ in range(iterations):
-                    norm(module.original)
-                norm.train(was_training)
+        if isinstance(module, parametrize.ParametrizationList):
+            for norm in module:
+                if isinstance(norm, _SpectralNorm):
+                    _settle_parametrised(norm, module.original, iterations)
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, SpectralNorm):
+                _settle_hooked(hook, module, iterations)
+
+
+def _settle_parametrised(norm: _SpectralNorm, weight: Tensor, iterations: int) -> None:
+    was_training = norm.training
+    norm.train()
+    for _ in range(iterations):
+        norm(weight)
+    norm.train(was_training)
+
+
+def _settle_hooked(hook: SpectralNorm, layer: nn.Module, iterations: int) -> None:
+    for _ in range(iterations):
+        hook.compute_weight(layer, do_power_iteration=True)
+    # The next call will make the weight anew; who reads it before that must not find the old one.
+    setattr(layer, hook.name, hook.compute_weight(layer, do_power_iteration=False))

@@ -128,6 +128,17 @@ def test_the_settled_critic_is_spectrally_normalised() -> None:
     assert gan.critic.training
 
 
+def test_a_critic_with_spectral_norms_of_the_older_kind_is_settled_after_its_training() -> None:
+    torch.manual_seed(1)
+    critic = nn.Sequential(nn.Flatten(), nn.utils.spectral_norm(nn.Linear(192, 8)), nn.ReLU(), nn.Linear(8, 1))
+    gan = ImageGAN(SNDCGANGenerator(8, latent_dim=4, image_size=8), critic, Normal(4), lr=1e-2)
+    fit(gan, 2)
+    settled = gan.settled_critic()
+    assert torch.linalg.matrix_norm(settled[1].weight, 2).item() == pytest.approx(1, abs=1e-3)
+    assert torch.equal(settled[1].weight_orig, critic[1].weight_orig)
+    assert not torch.equal(settled[1].weight_u, critic[1].weight_u)
+
+
 def train(out: Path, iterations: int, **options: object) -> ImageGAN:
     with torch.random.fork_rng():
         torch.manual_seed(0)

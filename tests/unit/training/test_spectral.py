@@ -31,3 +31,19 @@ def test_an_average_of_critics_is_settled() -> None:
     settle_spectral_norms(average)
     norm = torch.linalg.matrix_norm(average.module.weight, 2)
     torch.testing.assert_close(norm, torch.tensor(1.0), atol=1e-3, rtol=0)
+
+
+def test_norms_of_the_older_kind_are_settled_too() -> None:
+    torch.manual_seed(0)
+    layer = nn.utils.spectral_norm(nn.Linear(8, 8)).eval()
+    before = layer.weight_orig.detach().clone()
+    layer(torch.zeros(1, 8))
+    assert torch.linalg.matrix_norm(layer.weight, 2) > 1.2
+    settle_spectral_norms(nn.Sequential(layer))
+    for _ in range(2):
+        norm = torch.linalg.matrix_norm(layer.weight, 2)
+        torch.testing.assert_close(norm, torch.tensor(1.0), atol=1e-3, rtol=0)
+        layer(torch.zeros(1, 8))
+    assert torch.equal(layer.weight_orig, before)
+    assert layer.weight_orig.requires_grad
+    assert not layer.training
