@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wasserflow.data.images import to_float
 from wasserflow.freezing import copied
+from wasserflow.seeds import subseed
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.augment import flip
 from wasserflow.training.averaging import moving_average, reestimate_batch_norm
@@ -131,7 +132,9 @@ class AdversarialPair(lightning.LightningModule, ABC):
             batch_size: samples in each.
         """
         generator = deepcopy(self.average.module)
-        latents = self.prior.sample(batches * batch_size, seed=self.seed, device=self.device)
+        # Latents of their own: those of the seed itself are what the generator is most often measured on.
+        seed = subseed(self.seed, "batch norms")
+        latents = self.prior.sample(batches * batch_size, seed=seed, device=self.device)
         reestimate_batch_norm(generator, lambda i: latents[i * batch_size : (i + 1) * batch_size], batches)
         return generator.eval()
 

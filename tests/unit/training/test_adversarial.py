@@ -116,6 +116,17 @@ def test_the_averaged_generator_has_statistics_of_its_own() -> None:
     assert same_weights(gan.average.module.network[0], averaged.network[0])
 
 
+def test_statistics_are_not_taken_on_the_latents_that_the_seed_gives() -> None:
+    gan, seen = small_gan(), []
+    gan.average.module.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    gan.averaged_generator(batches=3, batch_size=8)
+    latents = torch.cat(seen)
+    assert latents.shape == (24, 4)
+    assert not torch.isin(latents, Normal(4).sample(24, seed=gan.seed)).any()
+    gan.averaged_generator(batches=3, batch_size=8)
+    assert torch.equal(latents, torch.cat(seen[3:]))
+
+
 def test_the_settled_critic_is_spectrally_normalised() -> None:
     gan = small_gan()
     with torch.no_grad():
