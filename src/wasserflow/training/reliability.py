@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from sklearn.calibration import calibration_curve
 from torch import Tensor, nn
 
 from wasserflow.ratios import log_ratio_of
+from wasserflow.rows import in_batches
 
 
 @torch.no_grad()
 def logits_of(critic: nn.Module, samples: Float[Tensor, "n *event"], batch_size: int = 500) -> Float[Tensor, " n"]:
     """Evaluate a critic without gradients, in batches, and bring the logits to the CPU."""
-    return torch.cat([log_ratio_of(critic, x) for x in samples.split(batch_size)]).cpu()
+    return in_batches(partial(log_ratio_of, critic), samples, batch_size).cpu()
 
 
 def reliability_curve(

@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+import wasserflow as wf
 from wasserflow.data.images import to_uint8
 from wasserflow.models import ResNetCritic
 from wasserflow.models.sndcgan import SNDCGANCritic
 from wasserflow.spaces import Normal
 from wasserflow.training.critic import CriticFit, assess_critic, refit_critic
+from wasserflow.training.reliability import logits_of
 
 
 def test_the_true_log_ratio_is_calibrated() -> None:
@@ -27,6 +29,21 @@ def test_the_true_log_ratio_is_calibrated() -> None:
     doubled = assess_critic(nn.Flatten(0), 4 * real, 4 * fake)
     assert doubled.auc == assessment.auc
     assert doubled.calibration_error > 0.02
+
+
+class Conditional(nn.Module):
+    """A critic of samples and labels."""
+
+    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return x.flatten() * (2.0 * labels - 1)
+
+
+def test_labels_of_one_a_sample_follow_it_into_the_batches() -> None:
+    labels = torch.randint(0, 2, (25,))
+    critic = wf.models.bind_label(Conditional(), labels)
+    real, fake = torch.rand(25, 1), -torch.rand(25, 1)
+    assert torch.equal(logits_of(critic, real, batch_size=10), real.flatten() * (2.0 * labels - 1))
+    assert assess_critic(critic, real, fake, batch_size=10) == assess_critic(critic, real, fake)
 
 
 class Brightness(nn.Module):
