@@ -97,7 +97,7 @@ def blobs(n: int, seed: int) -> Tensor:
 OPTIONS = {"codes": 16, "widths": (16, 16), "batch_size": 16, "progress": False, "accelerator": "cpu"}
 
 
-def test_an_autoencoder_learns_and_its_run_can_be_resumed(tmp_path: Path) -> None:
+def test_an_autoencoder_learns(tmp_path: Path) -> None:
     train, held_out = blobs(200, 0), blobs(50, 1)
     settings = {"iterations": 100, "continuous": 40, "lr": 3e-3, **OPTIONS}
     module = train_vq(train, held_out, tmp_path / "run", **settings)
@@ -109,8 +109,29 @@ def test_an_autoencoder_learns_and_its_run_can_be_resumed(tmp_path: Path) -> Non
     assert {"last.ckpt", "log"} <= {path.name for path in (tmp_path / "run").iterdir()}
     with pytest.raises(FileExistsError):
         train_vq(train, held_out, tmp_path / "run", **settings)
-    again = train_vq(train, held_out, tmp_path / "run", resume=True, **settings)
-    torch.testing.assert_close(again.codebook.codes, module.codebook.codes)
+
+
+@pytest.mark.parametrize("at", [3, 9])  # before and after the codes come in
+def test_a_resumed_run_repeats_an_uninterrupted_one(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict = {"iterations": 12, "continuous": 5, **OPTIONS}
+    whole = train_vq(blobs(64, 0), blobs(8, 1), tmp_path / "whole", **settings).state_dict()
+    step = VQAutoencoder.training_step
+
+    def interrupted(self: VQAutoencoder, *batch: object) -> Tensor:
+        if self.global_step == at:
+            raise KeyError("power cut")
+        return step(self, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VQAutoencoder, "training_step", interrupted)
+        with pytest.raises(KeyError, match="power cut"):
+            train_vq(blobs(64, 0), blobs(8, 1), tmp_path / "cut", **settings)
+    assert torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)["global_step"] == at
+    resumed = train_vq(blobs(64, 0), blobs(8, 1), tmp_path / "cut", resume=True, **settings).state_dict()
+    assert {"counts", "sums"} < set(whole)
+    assert [name for name, value in whole.items() if not torch.equal(value, resumed[name])] == []
+    other = train_vq(blobs(64, 0), blobs(8, 1), tmp_path / "seed", seed=1, **settings).state_dict()
+    assert not torch.equal(whole["sums"], other["sums"])
 
 
 def test_measures_are_those_of_the_reconstructions() -> None:
