@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 from jaxtyping import Shaped
 from torch import Tensor
@@ -35,7 +35,7 @@ def require_steps(steps: object) -> None:
         ValueError: below 1.
         TypeError: not an int.
     """
-    if isinstance(steps, bool) or not isinstance(steps, int):
+    if isinstance(steps, bool) or not isinstance(steps, Integral):
         raise TypeError(f"steps is {steps!r}; give an int of at least 1")
     if steps < 1:
         raise ValueError(f"steps is {steps}; take at least 1")

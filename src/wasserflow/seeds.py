@@ -11,6 +11,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int64
@@ -68,7 +69,7 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
         >>> bool((a[500:510] == b).all())
         True
     """
-    if isinstance(n, bool) or not isinstance(n, int):
+    if isinstance(n, bool) or not isinstance(n, Integral):
         raise TypeError(f"n is {n!r}; give an int of 0 or more")
     if n < 0:
         raise ValueError(f"n is {n}; ask for 0 samples or more")
@@ -76,8 +77,8 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
         seed = int(torch.randint(0, 2**62, (), generator=seed, device=seed.device))
     if isinstance(seed, bool):
         raise TypeError(f"seed is {seed!r}; give an int, a sequence of {n} ints, or a torch.Generator")
-    if isinstance(seed, int):
-        base = _mix(torch.tensor([_signed(seed)]))
+    if isinstance(seed, Integral):
+        base = _mix(torch.tensor([_signed(int(seed))]))
         return _mix(torch.arange(1, n + 1).mul_(_GOLDEN).add_(base))
     if isinstance(seed, Tensor):
         if seed.dtype.is_floating_point or seed.dtype.is_complex or seed.ndim != 1:
@@ -88,9 +89,9 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
     if len(seed) != n:
         raise ValueError(f"seed has {len(seed)} entries for {n} samples; give one int, or exactly {n} of them")
     for value in seed:
-        if isinstance(value, bool) or not isinstance(value, int):
+        if isinstance(value, bool) or not isinstance(value, Integral):
             raise TypeError(f"seed contains {value!r}; every entry must be an int")
-    return torch.tensor([_signed(value) for value in seed], dtype=torch.int64)
+    return torch.tensor([_signed(int(value)) for value in seed], dtype=torch.int64)
 
 
 def subseed(seed: int, purpose: str) -> int:

@@ -97,6 +97,12 @@ class Halt:
     Args:
         stop: the rule; None stops nothing.
         x: (batch, *event) particles as last seen.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.stopping import Halt
+        >>> Halt(lambda energy, first: energy < 1, torch.zeros(3, 2)).over
+        False
     """
 
     stop: Stop | None

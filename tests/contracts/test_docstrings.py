@@ -13,7 +13,7 @@ import wasserflow as wf
 from calls import exported
 
 ROOMS = ("spaces", "ratios", "densities", "potentials", "integrators", "methods")
-SINGLE = ("seeds", "divergences", "freezing", "flow")
+SINGLE = ("seeds", "divergences", "freezing", "loading", "rows", "stopping", "flow")
 
 
 def modules() -> list[str]:
@@ -31,7 +31,7 @@ def test_examples_run(name: str) -> None:
     assert doctest.testmod(import_module(name)).failed == 0
 
 
-@pytest.mark.parametrize("room", [*ROOMS, "divergences", "flow"])
+@pytest.mark.parametrize("room", [*ROOMS, "divergences", "stopping", "flow"])
 def test_public_names_have_an_example(room: str) -> None:
     silent = []
     for name, value in exported(import_module(f"wasserflow.{room}")).items():
@@ -48,5 +48,9 @@ def test_everything_in_all_exists() -> None:
     """Names of rooms loaded on use are imported by their own tests."""
     from wasserflow import _ROOMS_THAT_LOAD_WHEN_USED
 
+    for room in (wf.data, wf.training):
+        assert all(callable(getattr(room, name)) for name in room.__all__)
+    with pytest.raises(AttributeError, match=r"it has .*train_vae"):
+        wf.training.train_vea  # noqa: B018
     for name in set(wf.__all__) - set(_ROOMS_THAT_LOAD_WHEN_USED):
         assert hasattr(wf, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -114,3 +115,10 @@ def test_a_subseed_depends_on_seed_and_purpose_and_fits_numpy() -> None:
     seeds = {subseed(seed, purpose) for seed in (-1, 0, 1, 2**40) for purpose in ("data", "reference")}
     assert len(seeds) == 8
     assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_ints_of_numpy_are_ints() -> None:
+    assert torch.equal(wf.sample_seeds(np.int64(3), np.int32(4)), wf.sample_seeds(3, 4))
+    assert wf.sample_seeds(list(np.arange(4)), 4).tolist() == [0, 1, 2, 3]
+    assert wf.flow(torch.ones(1, 2), wf.GaussianPrior(), wf.EulerMaruyama(0.5), steps=np.int64(2)).step == 2

@@ -107,6 +107,11 @@ def test_a_data_set_is_drawn_evenly() -> None:
     assert (counts - 2000).abs().max() < 200  # five standard deviations
 
 
+def test_no_samples_are_an_empty_batch() -> None:
+    generated = wf.spaces.Generated(torch.nn.Linear(3, 2).eval(), wf.spaces.Normal(3))
+    assert generated.sample(0).shape == (0, 2)
+
+
 def test_generated_samples_are_the_generators() -> None:
     generator = nn.Linear(4, 2).eval()
     source = Generated(generator, wf.spaces.Normal(4))

@@ -80,7 +80,7 @@ class Generated:
         """
         require_eval(modules_in(self.generator))
         latents, parts = self.prior.sample(n, seed, device, dtype), []
-        for start in range(0, n, self.batch_size):
+        for start in range(0, max(n, 1), self.batch_size):
             rows = slice(start, start + self.batch_size)
             with moving(rows), torch.no_grad():
                 parts.append(self.generator(latents[rows]))
