@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial_pair import AdversarialPair
-from wasserflow.training.image_gan import fit_pair
+from wasserflow.training.fit_pair import fit_pair
 
 Distance = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 
@@ -83,9 +83,7 @@ def train_feature_gan(
     seed: int = 0,
     **run: Any,
 ) -> FeatureGAN:
-    """Train a generator by a distance of features and leave checkpoints, sample grids and a log in a folder.
-
-    Leaves in `out`: `last.ckpt` (to resume from), `iteration-<n>.ckpt` at every snapshot, `samples/` and `log/`.
+    """Train a generator by a distance of features and leave the run in a folder; see `fit_pair` for what it leaves.
 
     Args:
         generator: maps latents (batch, *latent) to images on [-1, 1]; trained in place.
@@ -108,11 +106,9 @@ def train_feature_gan(
         The trained pair and the generator's average.
 
     Raises:
-        ValueError: the generator's images have another shape than those of the training set.
-        FileExistsError: `out` exists and `resume` is False.
-        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+        ValueError: settings out of range; and see `fit_pair`.
     """
-    gan = FeatureGAN(
+    pair = FeatureGAN(
         generator,
         critic,
         prior,
@@ -125,5 +121,4 @@ def train_feature_gan(
         flips=flips,
         seed=seed,
     )
-    fit_pair(gan, images, out, iterations=iterations, **run)
-    return gan
+    return fit_pair(pair, images, out, iterations=iterations, **run)
