@@ -161,10 +161,34 @@ def test_options_from_a_config_file(toy: str, tmp_path: Path) -> None:
         (("--method", "dot", "--temperature", 0.1), "temperature is 0.1"),
         (("--devices", 0), "devices is 0"),
         (("--method", "nope"), "nope"),
+        (("--tolerance", -1), "tolerance is -1"),
+        (("--tolerance", 0.1, "--step-size", 0.1), "step_size is 0.1 and tolerance 0.1"),
+        (("--method", "dot", "--tolerance", 0.1), "tolerance is 0.1, but dot has none"),
+        (("--method", "dot", "--match-quantiles", "true"), "match_quantiles is for dgflow"),
+        (("--match-quantiles", "true", "--references", 1), "references is 1"),
     ],
 )
 def test_bad_options_are_refused_by_name(toy: str, tmp_path: Path, capsys, words: tuple, named: str) -> None:
     assert named in refused(capsys, "refine", "--model", toy, "--out", tmp_path / "x", *words)
+
+
+def test_controlled_steps_stop_at_the_log_ratios_of_real_points(toy: str, tmp_path: Path) -> None:
+    """Batches change nothing, samples stop one by one, and those that need no step are returned as they were."""
+    words = ("--tolerance", 0.05, "--match-quantiles", "true", "--references", 300, "--steps", 40, "--n", 60)
+    for name, size in (("whole", 60), ("parts", 13)):
+        run("refine", "--model", toy, *words, "--batch-size", size, "--out", tmp_path / name)
+    whole, parts = (np.load(tmp_path / name / "samples.npz") for name in ("whole", "parts"))
+    np.testing.assert_allclose(whole["after"], parts["after"], rtol=1e-4, atol=1e-5)
+    steps = whole["steps"]
+    assert (steps == parts["steps"]).all()
+    assert steps.min() < steps.max()
+    moved = np.abs(whole["after"] - whole["before"]).max(axis=1) > 0
+    assert (moved[steps == 0] == 0).all()
+    record = json.loads((tmp_path / "whole" / "run.json").read_text())
+    assert record["config"]["tolerance"] == 0.05
+    assert record["config"]["step_size"] is None
+    assert record["config"]["match_quantiles"] is True
+    assert record["evaluations"] < 60 * 41
 
 
 def test_interrupted_run_keeps_what_is_finished(toy: str, tmp_path: Path, monkeypatch, capsys) -> None:

@@ -12,6 +12,7 @@ from test_refine import refused, run
 
 import wasserflow as wf
 from wasserflow.cli import inference
+from wasserflow.cli.real_samples import TRAINING, training_samples
 from wasserflow.cli.streaming import equal_groups
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.densities import MedianBandwidth, ReferenceFeatures
@@ -89,7 +90,7 @@ def test_points_equal_the_library_and_the_record_says_how(toy: str, tmp_path: Pa
     with torch.no_grad():
         x0 = pair.generator(pair.prior.sample(6, seeds))
     density = wf.KernelRidge(0.5, MedianBandwidth(0.2), mollifier=0.2)
-    real = wf.data.toy.Gaussians25().sample(50, seed=2)
+    real = training_samples("25gaussians", "25gaussians", 50, "gmi", "")
     options = {"density": density, "weights": (0.2, 0.3, 0.1), "steps": 3, "seed": seeds}
     expected = wf.methods.gmi(None, x0, real=real, log_likelihood=pair.critic, **options).samples
     np.testing.assert_allclose(np.load(tmp_path / "x" / "samples.npz")["after"], expected, atol=1e-5)
@@ -129,7 +130,7 @@ def test_references_are_training_images(monkeypatch: pytest.MonkeyPatch) -> None
         return LabelledImages(torch.arange(8, dtype=torch.uint8).reshape(8, 1, 1, 1), torch.zeros(8).long())
 
     for name in ("cifar10", "mnist"):
-        monkeypatch.setitem(inference.TRAINING, name, lambda split, name=name: read(name, split))
+        monkeypatch.setitem(TRAINING, name, lambda split, name=name: read(name, split))
     options = inference.InferenceOptions(references=3)
     assert inference.real_samples(options, "cifar10").flatten().tolist() == [0, 1, 2]
     inference.real_samples(inference.InferenceOptions(references=3, real="mnist"), "cifar10")

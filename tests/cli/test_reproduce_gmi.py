@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import wasserflow as wf
-from wasserflow.cli import gmi_flows, held_out, inference, main
+from wasserflow.cli import gmi_flows, held_out, main
 from wasserflow.cli.finished import Finished
 from wasserflow.cli.gmi_table import Row, Settings, printed, summary, tables
 from wasserflow.data.images import LabelledImages, to_float
@@ -39,7 +39,7 @@ def livelier(weight: torch.Tensor) -> torch.Tensor:
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """An untrained pair and classifier, and noise for real images."""
     monkeypatch.setattr(held_out, "images_of", lambda data, split: noise(split))
-    monkeypatch.setitem(inference.TRAINING, "cifar10", noise)
+    monkeypatch.setitem(TRAINING, "cifar10", noise)
     net = feature_net(tmp_path / "net")
     pair = Path(image_pair(tmp_path / "pair", net, tmp_path / "none"))
     weights = {name: livelier(weight) for name, weight in load_file(pair / "generator.safetensors").items()}

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from wasserflow import divergences
 from wasserflow.flow import Watch
-from wasserflow.integrators import EulerMaruyama
+from wasserflow.integrators import AdaptiveEuler, EulerMaruyama, Integrator
 from wasserflow.methods import Refinement, ddls, dot, mala, refine
 from wasserflow.spaces import PriorSpace
+from wasserflow.stopping import Stop
 
 DivergenceName = Literal["kl", "reverse-kl", "js", "logd", "pearson", "hellinger"]
 MethodName = Literal["dgflow", "ddls", "dot", "mala"]
@@ -39,18 +40,20 @@ class MethodOptions:
     Args:
         method: which method.
         divergence: of DGflow; None for the others.
-        step_size: h; Adam's learning rate for DOT.
+        step_size: h; Adam's learning rate for DOT; None where a tolerance controls the steps.
         steps: how many updates.
         temperature: T; for DDLS the square of the noise's factor; None for methods without.
         space: where the particles live: the generator's latents, or its samples.
+        tolerance: of DGflow's steps controlled by their error; None for steps of one size.
     """
 
     method: MethodName
-    step_size: float
+    step_size: float | None
     steps: int
     temperature: float | None = None
     divergence: DivergenceName | None = None
     space: SpaceName = "latent"
+    tolerance: float | None = None
 
     @classmethod
     def resolve(cls, method: MethodName, chosen: Mapping[str, Any]) -> MethodOptions:
@@ -61,25 +64,30 @@ class MethodOptions:
             chosen: settings by name; None where left open.
 
         Raises:
-            ValueError: a setting that the method does not have.
+            ValueError: a setting that the method does not have, or a tolerance beside a step size or a temperature.
         """
         settings = _DEFAULTS[method]
         given = {name: value for name, value in chosen.items() if value is not None}
         for name in given:
             if name not in settings:
                 raise ValueError(f"{name} is {given[name]}, but {method} has none; leave it out")
+        if "tolerance" in given:
+            for name in ("step_size", "temperature"):
+                if name in given:
+                    raise ValueError(f"{name} is {given[name]} and tolerance {given['tolerance']}; give one of them")
+            given |= {"step_size": None, "temperature": None}
         return cls(method=method, **{**settings, **given})
 
-    def runner(self, generator: nn.Module, critic: nn.Module, prior: PriorSpace) -> Runner:
-        """Bind everything but the particles: `runner(particles, seed=..., watch=...)`."""
+    def runner(self, generator: nn.Module, critic: nn.Module, prior: PriorSpace, stop: Stop | None = None) -> Runner:
+        """Bind everything but the particles: `runner(particles, seed=..., watch=...)`; `stop` is for DGflow."""
         pulled = generator if self.space == "latent" else None
         common = {"generator": pulled, "steps": self.steps}
         support = prior if pulled is not None else None
         match self.method:
             case "dgflow":
-                rule = EulerMaruyama(self.step_size, self.temperature or 0.0)
                 divergence = DIVERGENCES[self.divergence or "kl"]
-                return _bind(refine, critic, divergence=divergence, integrator=rule, space=support, **common)
+                rule = self._integrator()
+                return _bind(refine, critic, divergence=divergence, integrator=rule, space=support, stop=stop, **common)
             case "ddls":
                 noise_scale = math.sqrt(self.temperature or 0.0)
                 return _bind(ddls, critic, prior=prior, step_size=self.step_size, noise_scale=noise_scale, **common)
@@ -87,6 +95,12 @@ class MethodOptions:
                 return _bind(dot, critic, prior=support, lr=self.step_size, **common)
             case "mala":
                 return _bind(mala, critic, prior=prior, step_size=self.step_size, **common)
+
+    def _integrator(self) -> Integrator:
+        if self.tolerance is not None:
+            return AdaptiveEuler(self.tolerance)
+        assert self.step_size is not None
+        return EulerMaruyama(self.step_size, self.temperature or 0.0)
 
 
 def _default(method: Runner, name: str) -> Any:
@@ -100,6 +114,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "steps": _default(refine, "steps"),
         "divergence": "kl",
         "space": "latent",
+        "tolerance": None,
     },
     "ddls": {
         "step_size": _default(ddls, "step_size"),

@@ -10,8 +10,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from wasserflow.cli.compare_cost import Cost, Counted, Meter
-from wasserflow.cli.inference import TRAINING, InferenceOptions, kernel_features, real_samples, seen_by
+from wasserflow.cli.inference import InferenceOptions, kernel_features, real_samples, seen_by
 from wasserflow.cli.measures import POINTS, reference_images
+from wasserflow.cli.real_samples import TRAINING
 from wasserflow.data.images import to_float
 from wasserflow.densities import Features, ReferenceFeatures
 from wasserflow.models import prepare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from wasserflow.checks import require_weights
 from wasserflow.cli.choices import Runner, SpaceName
-from wasserflow.cli.measures import POINTS, reference_images
-from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float
+from wasserflow.cli.measures import POINTS
+from wasserflow.cli.real_samples import as_floats, training_samples
 from wasserflow.densities import (
     Density,
     Features,
@@ -35,8 +35,6 @@ from wasserflow.spaces import PriorSpace
 
 DensityName = Literal["kernel-density", "kernel-ridge", "stein"]
 
-TRAINING: dict[str, Callable[[Split], LabelledImages]] = {"cifar10": cifar10, "mnist": mnist}
-_POINTS_SEED = subseed(0, "real points of gmi")
 _BATCH = 100
 _BALANCING = 500  # samples on which features of several critics are scaled
 _SETTINGS = {
@@ -189,36 +187,22 @@ def _penultimate(critic: nn.Module) -> Features:
 
 
 def real_samples(options: InferenceOptions, data: str) -> Tensor | None:
-    """Read the real samples of log p: of the training split, never what results are measured against.
+    """Read the real samples of log p.
 
     Args:
         options: the settings.
         data: what the model was trained on.
 
     Returns:
-        uint8 images or float points, the first of the set; None where log p has no weight.
+        uint8 images or float points, the first of the training set; None where log p has no weight.
 
     Raises:
         ValueError: none can be found, or too few; the message says what to do.
     """
     if not options.weights[1]:
         return None
-    name, n = options.real or data, options.references
     without = f"or leave log p out: --weights '[{options.weights[0]}, 0, {options.weights[2]}]'"
-    if name in POINTS:
-        return POINTS[name].sample(n, seed=_POINTS_SEED)
-    if options.real is None and name not in TRAINING:
-        raise ValueError(
-            f"gmi needs real samples for log p, and those of {data} are what results are measured against; "
-            f"give others with --real, {without}"
-        )
-    try:
-        images = TRAINING[name]("train").images if name in TRAINING else reference_images(name)
-    except FileNotFoundError as error:
-        raise ValueError(f"gmi needs real samples for log p: {error}; {without}") from error
-    if len(images) < n:
-        raise ValueError(f"references is {n}, but {name} has {len(images)} images; give fewer")
-    return images[:n].clone()  # a view would keep all of them
+    return training_samples(options.real, data, options.references, "gmi", without)
 
 
 def seen_by(
@@ -233,7 +217,7 @@ def seen_by(
         device: of the work.
         progress: show a progress bar.
     """
-    floats = (to_float(real) if real.dtype == torch.uint8 else real).to(device)
+    floats = as_floats(real).to(device)
     if mollified:
         return floats
     batches = tqdm(floats.split(_BATCH), desc="real features", unit="batch", disable=not progress, leave=False)

@@ -24,6 +24,7 @@ from wasserflow.cli.inference import (
 from wasserflow.cli.measures import POINTS, Measure, measure_for
 from wasserflow.cli.pictures import Trajectory, save_pictures
 from wasserflow.cli.processes import Processes
+from wasserflow.cli.quantiles import quantile_rule, quantile_targets
 from wasserflow.cli.refinement_job import Job
 from wasserflow.cli.streaming import equal_groups, gather, leave_part, stored
 from wasserflow.cli.texts import is_text, storing
@@ -43,7 +44,9 @@ def refine(
     divergence: DivergenceName | None = None,
     step_size: float | None = None,
     temperature: float | None = None,
+    tolerance: float | None = None,
     steps: int | None = None,
+    match_quantiles: bool = False,
     space: SpaceName | None = None,
     batch_size: int | None = None,
     weights: tuple[float, float, float] | None = None,
@@ -75,7 +78,11 @@ def refine(
         divergence: The f-divergence of dgflow; the model's card says which was best, and is used if left out.
         step_size: Step of dgflow, ddls and mala, Adam's learning rate of dot; from the card, else the method's own.
         temperature: Noise of dgflow and (squared factor) of ddls; from the card, else the method's own.
-        steps: Updates of each sample; from the card, else the method's own.
+        tolerance: Let dgflow control its steps by their error, without noise: the root mean square error of a step, in
+            units of what moves (0.03 suits latents). In place of step_size and temperature.
+        steps: Updates of each sample, at most; from the card, else the method's own.
+        match_quantiles: Stop each sample of dgflow at the log-ratio of the real sample of its own rank; those are
+            --references of --real.
         space: Move the latents or the samples themselves; from the card.
         batch_size: Samples at a time, on which no result depends; from the card, else 100. In gmi it is the size of the
             groups that interact, on which results depend: 1000.
@@ -85,7 +92,7 @@ def refine(
         ridge: η of kernel-ridge and stein.
         mollifier: Standard deviation by which the kernels of kernel-density and kernel-ridge are smoothed in data
             space, where images are on [-1, 1].
-        references: How many real samples gmi estimates p from, the first of the set.
+        references: How many real samples gmi estimates p from, or match_quantiles compares, the first of the set: 2000.
         real: Where they come from: cifar10 or mnist (their training images), a toy, or a folder, .parquet or .npz of
             images; what the model was trained on, if left out.
         features: The classifier whose features metrics use, or inception; from the card.
@@ -108,9 +115,11 @@ def refine(
         raise ValueError(f"{card.name} has no latents to refine; choose a pair of generator and critic")
     judge = critic_named(pretrained, critic)
     given: dict[str, Any] = {"divergence": divergence, "step_size": step_size, "temperature": temperature}
-    given |= {"steps": steps, "space": space, "weights": weights, "density": density, "real": real}
-    given |= {"bandwidth_factor": bandwidth_factor, "ridge": ridge, "mollifier": mollifier, "references": references}
-    options = _options(card, method, given, batch_size)
+    given |= {"tolerance": tolerance, "steps": steps, "space": space, "weights": weights, "density": density}
+    given |= {"bandwidth_factor": bandwidth_factor, "ridge": ridge, "mollifier": mollifier}
+    shown = {"real": real, "references": references}
+    options = _options(card, method, given if match_quantiles else given | shown, batch_size)
+    targets = quantile_targets(card, method, real, references) if match_quantiles else None
     seeds = sample_seeds(seed, n)
     attracting = _attracting(options, equal_groups(seeds, batch_size), card, devices * num_nodes)
     features = features or card.refine.get("features")
@@ -121,14 +130,14 @@ def refine(
         prepare_out_dir(out, overwrite)
     processes.launch()
     fast = prepare(pretrained.generator, judge, precision=None if precision == "float32" else torch.bfloat16)
-    job = _job(pretrained, fast, options, attracting, processes.device, progress and first)
+    job = _job(pretrained, fast, options, attracting, targets, processes.device, progress and first)
     share = _share(processes, options, seeds, batch_size)
     count = sum(map(len, share))
     if not first:
         leave_part(processes, job.batches(share), count, out, "refining")
         return
     config = {"model": model, "method": method, "n": n, "batch_size": batch_size, "features": features}
-    config |= {"critic": critic or "critic", "precision": precision}
+    config |= {"critic": critic or "critic", "precision": precision, "match_quantiles": match_quantiles}
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)
@@ -143,7 +152,8 @@ def _options(
     chosen = {name: value for name, value in given.items() if value is not None}
     if method == "gmi":
         return InferenceOptions.resolve({**card.refine.get("gmi", {}), **chosen, "batch_size": batch_size})
-    shared = {"dgflow": ("divergence", "step_size", "temperature", "steps", "space"), "dot": ("space",)}.get(method, ())
+    sized = () if "tolerance" in chosen else ("step_size", "temperature")
+    shared = {"dgflow": ("divergence", *sized, "steps", "space"), "dot": ("space",)}.get(method, ())
     return MethodOptions.resolve(method, {name: card.refine[name] for name in shared if name in card.refine} | chosen)
 
 
@@ -177,13 +187,16 @@ def _job(
     fast: Sequence[nn.Module],
     options: MethodOptions | InferenceOptions,
     attracting: Tensor | None,
+    targets: Tensor | None,
     device: torch.device,
     progress: bool,
 ) -> Job:
     generator, critic = (module.to(device) for module in fast)
     assert pretrained.prior is not None
     if isinstance(options, MethodOptions):
-        runner = options.runner(generator, critic, pretrained.prior)
+        prior = pretrained.prior
+        stop = None if targets is None else quantile_rule(options, critic, generator, prior, targets, device)
+        runner = options.runner(generator, critic, prior, stop)
     else:
         features = kernel_features(pretrained, device)
         real = None if attracting is None else seen_by(features, attracting, bool(options.mollifier), device, progress)
