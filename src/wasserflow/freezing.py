@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from types import FunctionType, MethodType
 from typing import TypeVar
 
 import torch
@@ -18,15 +15,14 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.spectral_norm import SpectralNorm as _HookedSpectralNorm
 
-_LEAVES = (str, bytes, int, float, complex, Tensor, type)
-_DEPTH = 6  # far enough for functions within partials within dataclasses, and an end for anything else
+from wasserflow.reach import parts_of
 
 
 def modules_in(*objects: object) -> list[nn.Module]:
-    """Find the modules that an object calls on: itself, its attributes, or what a function closes over.
+    """Find the modules that an object can call on: itself, what it holds, or what a function closes over.
 
     Args:
-        objects: modules, functions, partial objects, bound methods, dataclasses, or containers of them.
+        objects: modules, functions, partial objects, bound methods, dataclasses, or containers of them, however deep.
 
     Returns:
         The outermost modules found, each once.
@@ -40,16 +36,16 @@ def modules_in(*objects: object) -> list[nn.Module]:
     """
     found: dict[int, nn.Module] = {}
     seen: set[int] = set()
-    waiting = [(item, 0) for item in objects]
+    waiting = list(objects)
     while waiting:
-        item, depth = waiting.pop()
+        item = waiting.pop()
         if id(item) in seen:
             continue
         seen.add(id(item))
         if isinstance(item, nn.Module):
             found[id(item)] = item
-        elif depth < _DEPTH:
-            waiting.extend((part, depth + 1) for part in _parts(item))
+        else:
+            waiting.extend(parts_of(item))
     return list(found.values())
 
 
@@ -73,23 +69,6 @@ def adopt(holder: nn.Module, *functions: object) -> None:
     """
     holder.inside = nn.ModuleList(modules_in(*(each for each in functions if not isinstance(each, nn.Module))))
     holder.inside.training = holder.training = any(part.training for part in modules_in(*functions))
-
-
-def _parts(item: object) -> list[object]:
-    if item is None or inspect.ismodule(item) or isinstance(item, _LEAVES):
-        return []
-    if isinstance(item, functools.partial):
-        return [item.func, *item.args, *item.keywords.values()]
-    if isinstance(item, MethodType):
-        return [item.__self__]
-    if isinstance(item, FunctionType):
-        names = inspect.getclosurevars(item)
-        return [*names.nonlocals.values(), *names.globals.values()]
-    if isinstance(item, dict):
-        return list(item.values())
-    if isinstance(item, (list, tuple, set, frozenset)):
-        return list(item)
-    return list(getattr(item, "__dict__", {}).values())
 
 
 def _changes_in_train_mode(module: nn.Module) -> str | None:

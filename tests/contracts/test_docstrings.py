@@ -13,7 +13,7 @@ import wasserflow as wf
 from calls import exported
 
 ROOMS = ("spaces", "ratios", "densities", "potentials", "integrators", "methods")
-SINGLE = ("seeds", "divergences", "freezing", "loading", "rows", "stopping", "flow")
+SINGLE = ("seeds", "divergences", "freezing", "reach", "loading", "rows", "stopping", "flow")
 
 
 def modules() -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
+from types import ModuleType
 
 import pytest
 import torch
@@ -28,10 +31,53 @@ class Settings:
     network: nn.Module
 
 
+class Slotted:
+    __slots__ = ("empty", "network")
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.network(x)
+
+
+def with_class_attribute(network: nn.Module) -> type:
+    class Owner:
+        score = network
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return self.score(x)
+
+        @classmethod
+        def of_class(cls, x: Tensor) -> Tensor:
+            return cls.score(x)
+
+        @staticmethod
+        def of_nobody(x: Tensor) -> Tensor:
+            return network(x)
+
+    return type("Heir", (Owner,), {})
+
+
+def nested(network: nn.Module, times: int) -> Callable[[Tensor], Tensor]:
+    inner = network
+    for _ in range(times):
+        inner = partial(lambda f, x: f(x), inner)
+    return inner
+
+
+def globally(network: nn.Module, source: str) -> object:
+    """What an expression of a module that has the global `NETWORK` is."""
+    home = ModuleType("nets")
+    home.NETWORK = network
+    return eval(source, {"__name__": "nets", "NETWORK": network, "nets": home})
+
+
 def ways_to_hide(network: nn.Module) -> dict[str, object]:
     def helper(x: Tensor) -> Tensor:
         return network(x)
 
+    owner = with_class_attribute(network)
     return {
         "itself": network,
         "closure": lambda x: network(x) + 1,
@@ -44,6 +90,21 @@ def ways_to_hide(network: nn.Module) -> dict[str, object]:
         "divergence": wf.Divergence(wf.KL(), network),
         "sum": 2 * wf.Divergence(wf.KL(), lambda x: network(x)) + wf.GaussianPrior(),
         "pullback": wf.Pullback(wf.GaussianPrior(), network),
+        "default": lambda x, m=network: m(x),
+        "keyword default": lambda x, *, m=network: m(x),
+        "slots": Slotted(network),
+        "method of an object with slots": Slotted(network).__call__,
+        "class attribute": owner(),
+        "class method": owner.of_class,
+        "static method": owner.of_nobody,
+        "class in a closure": lambda x: owner.of_class(x),
+        "thirty functions deep": nested(network, 30),
+        "deep containers": [[[[[[[[[{"a": deque([(network,)])}]]]]]]]]],
+        "attribute of a function": wraps(network.forward)(lambda x: x),
+        "global": globally(network, "lambda x: NETWORK(x)"),
+        "global of a function inside": globally(network, "lambda x: [(lambda y: NETWORK(y))(x) for _ in range(2)]"),
+        "global of an imported module": globally(network, "lambda x: nets.NETWORK(x)"),
+        "global of a method": globally(network, "type('Owner', (), {'__call__': lambda self, x: NETWORK(x)})()"),
     }
 
 
@@ -51,6 +112,36 @@ def ways_to_hide(network: nn.Module) -> dict[str, object]:
 def test_module_is_found(way: str) -> None:
     network = nn.Linear(2, 1)
     assert modules_in(ways_to_hide(network)[way]) == [network]
+
+
+@pytest.mark.parametrize("way", ["default", "slots", "class attribute", "class method", "thirty functions deep"])
+def test_statistics_of_a_hidden_network_are_not_changed(way: str) -> None:
+    network = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)).train()
+    with pytest.raises(ValueError, match=r"in train mode.*\.eval\(\)"):
+        wf.refine(ways_to_hide(network)[way], torch.ones(3, 2), steps=1)
+    assert network[0].num_batches_tracked == 0
+
+
+def test_an_attribute_is_not_taken_for_the_global_of_its_name() -> None:
+    assert modules_in(globally(nn.Linear(2, 1), "lambda x: x.NETWORK")) == []
+
+
+def test_nothing_is_evaluated() -> None:
+    class Lazy:
+        @property
+        def network(self) -> nn.Module:
+            raise AssertionError("the property was evaluated")
+
+    assert modules_in(Lazy()) == []
+
+
+def test_functions_whose_variables_are_not_filled_yet() -> None:
+    def early(x: Tensor) -> Tensor:
+        return late(x)
+
+    assert modules_in(early) == []
+    late = nn.Linear(2, 1)
+    assert modules_in(early) == [late]
 
 
 def test_things_without_modules() -> None:

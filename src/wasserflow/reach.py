@@ -1,0 +1,91 @@
+"""What an object holds and a function can call on, one step at a time."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from types import CodeType, FunctionType, MappingProxyType
+
+from torch import Tensor
+
+_LEAVES = (str, bytes, int, float, complex, Tensor, type(None))
+# No global and no class of these holds a network of the caller's.
+_LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy"}
+
+
+def parts_of(item: object) -> list[object]:
+    """List what an object leads to: contents, attributes, those of its class, what a function closes over and names.
+
+    Nothing is called: properties are not evaluated.
+
+    Args:
+        item: any object.
+
+    Returns:
+        The next objects, some of them more than once; none for numbers, texts, tensors and imported modules.
+
+    Example:
+        >>> from wasserflow.reach import parts_of
+        >>> parts_of(lambda x, scale=[3]: x)
+        [[3]]
+    """
+    if isinstance(item, _LEAVES) or inspect.ismodule(item):
+        return []
+    if isinstance(item, FunctionType):
+        return list(_parts_of_function(item))
+    if isinstance(item, type):
+        return [value for each in item.__mro__ if not _of_a_library(each) for value in vars(each).values()]
+    parts: list[object] = []
+    if isinstance(item, (dict, MappingProxyType)):
+        parts += item.values()
+    elif isinstance(item, (list, tuple, set, frozenset, deque)):
+        parts += item
+    return [*parts, *getattr(item, "__dict__", {}).values(), *_slots(item), type(item)]
+
+
+def _of_a_library(item: type | FunctionType) -> bool:
+    return str(item.__module__).partition(".")[0] in _LIBRARIES
+
+
+def _slots(item: object) -> Iterator[object]:
+    """The values of `__slots__`; python keeps in the same way what partials, methods and properties hold."""
+    for each in type(item).__mro__:
+        for member in vars(each).values():
+            if inspect.ismemberdescriptor(member):
+                with suppress(AttributeError):  # one that was never set
+                    yield member.__get__(item)
+
+
+def _parts_of_function(function: FunctionType) -> Iterator[object]:
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # one that is not filled yet
+            yield cell.cell_contents
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    yield from vars(function).values()
+    if _of_a_library(function):
+        return
+    names, attributes = _names(function.__code__)
+    for name in names & function.__globals__.keys():
+        value = function.__globals__[name]
+        yield value
+        if inspect.ismodule(value) and value.__name__.partition(".")[0] not in _LIBRARIES:
+            yield from (vars(value)[attribute] for attribute in attributes & vars(value).keys())
+
+
+@functools.cache
+def _names(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """The globals that code reads, and all names in it, those of attributes too; with the functions made inside it."""
+    read = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    every = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner, more = _names(constant)
+            read |= inner
+            every |= more
+    return frozenset(read), frozenset(every)
