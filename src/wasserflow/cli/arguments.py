@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
-_NEVER_TAKE_A_VALUE = {"help", "print_config", "version"}
+_NO_SWITCHES = {"help", "print_config", "version", "config"}
+_DASHED_KEY = re.compile(r"^\w+(-\w+)+(?=\s*:)", re.MULTILINE)
 
 
 def normalised(words: Sequence[str]) -> list[str]:
     """Let options be spelled with dashes, and switches stand without a value.
 
-    `--num-nodes 2` becomes `--num_nodes 2`, and `--overwrite` becomes `--overwrite=true`.
+    `--num-nodes 2` becomes `--num_nodes 2`, and `--overwrite` becomes `--overwrite=true`. A config file that spells
+    options with dashes is replaced by its mended content.
 
     Args:
         words: the words after the program's name.
@@ -21,42 +25,42 @@ def normalised(words: Sequence[str]) -> list[str]:
     Returns:
         The words for jsonargparse.
 
+    Raises:
+        ValueError: a file after `--config` is missing, not YAML, or not a mapping of options.
+
     Example:
         >>> from wasserflow.cli.arguments import normalised
         >>> normalised(["refine", "--num-nodes", "2", "--overwrite"])
         ['refine', '--num_nodes', '2', '--overwrite=true']
     """
-    result = []
-    for word, after in zip(words, [*words[1:], "--"], strict=True):
+    result: list[str] = []
+    for word, after in pairwise([*words, "--"]):
+        if result and result[-1] == "--config":
+            result.append(_config(word))
+            continue
         if not word.startswith("--") or word == "--":
             result.append(word)
             continue
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
-        if not equals and after.startswith("--") and name not in _NEVER_TAKE_A_VALUE:
+        if not equals and after.startswith("--") and name not in _NO_SWITCHES:
             equals, value = "=", "true"
+        if equals and name == "config":
+            value = _config(value)
         result.append(f"--{name}{equals}{value}")
     return result
 
 
-def check_config(words: Sequence[str]) -> None:
-    """Refuse a config file that cannot be read, by its name.
-
-    Args:
-        words: the words after the program's name.
-
-    Raises:
-        ValueError: a file after `--config` is missing, not YAML, or not a mapping of options.
-    """
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        name, equals, value = word.partition("=")
-        if name != "--config":
-            continue
-        path = Path(value if equals else after)
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise ValueError(f"the config file {path} cannot be read: {reason}") from error
-        if not isinstance(content, dict):
-            raise ValueError(f"the config file {path} holds no options; write lines like `steps: 25`")
+def _config(file: str) -> str:
+    """The file, or its content where options must be respelled."""
+    path = Path(file)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"the config file {path} cannot be read: {reason}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"the config file {path} holds no options; write lines like `steps: 25`")
+    mended = _DASHED_KEY.sub(lambda key: key[0].replace("-", "_"), text)
+    return file if mended == text else mended

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from wasserflow.cli.arguments import check_config, normalised
+from wasserflow.cli.arguments import normalised
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,7 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        check_config(words)
         with warnings.catch_warnings():
             warnings.showwarning = _say
             auto_cli(commands(words), args=normalised(words), as_positional=False, prog="wasserflow")
