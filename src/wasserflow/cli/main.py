@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from wasserflow.cli.arguments import normalised
@@ -13,7 +16,7 @@ from wasserflow.cli.arguments import normalised
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `wasserflow`.
 
-    Exit status: 0 done, 1 failed, 2 refused (bad input), 130 interrupted.
+    Exit status: 0 done, 1 failed, 2 refused (bad input), 130 interrupted (Ctrl-C or SIGTERM).
 
     Args:
         arguments: the words after the program's name; those of the process if None.
@@ -25,15 +28,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _sigterm_interrupts():
             warnings.showwarning = _say
             auto_cli(commands(words), args=normalised(words), as_positional=False, prog="wasserflow")
-    except (ValueError, TypeError, FileExistsError, FileNotFoundError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"wasserflow: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     except KeyboardInterrupt as error:
         print(": ".join(["\nwasserflow: interrupted", *map(str, error.args)]), file=sys.stderr)
         raise SystemExit(130) from None
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM, by which schedulers end a run, keep what is finished as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier or signal.SIG_DFL)
 
 
 def _say(message: Warning | str, *_: Any, **__: Any) -> None:
