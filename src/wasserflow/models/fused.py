@@ -64,6 +64,13 @@ class _Fused(torch.autograd.Function):
         return torch.ops.mkldnn._linear_pointwise(passed, weight.t(), None, "none", [], ""), None, None, None
 
 
+def is_transformed() -> bool:
+    """Whether torch traces, compiles or transforms (`torch.func.grad`), which know its own operations only."""
+    # A private name, as torch has no public one; without it one must assume so.
+    functional = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+    return torch.jit.is_tracing() or torch.compiler.is_compiling() or functional()
+
+
 def _has_kernel(x: Tensor, weight: Tensor) -> bool:
     return (
         x.device.type == weight.device.type == "cpu"
@@ -71,5 +78,7 @@ def _has_kernel(x: Tensor, weight: Tensor) -> bool:
         and x.dim() > 1
         and x.numel() > 0
         and torch.backends.mkldnn.is_available()
+        and not torch.is_autocast_enabled("cpu")
+        and not is_transformed()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )

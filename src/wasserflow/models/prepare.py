@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import fusion, parametrize, remove_spectral_norm
+from torch.nn.utils import parametrize, remove_spectral_norm
 from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
+from torch.utils._pytree import tree_map
 
 from wasserflow.freezing import copied, require_eval
-from wasserflow.models.fused import LinearReLU
+from wasserflow.models.fused_sequential import FusedSequential
 
 
 def prepare(*modules: nn.Module, compile: bool = False, precision: torch.dtype | None = None) -> tuple[nn.Module, ...]:
     """Copy networks for frozen use: same function, faster forward and input gradient.
 
-    Weight parametrisations (spectral norm) are baked in, batch norm is folded into the layer before it, a rectifier
-    into the linear layer before it, parameters no longer require a gradient, and convolutions run channels-last.
+    Weight parametrisations (spectral norm) are baked in and parameters no longer require a gradient. Where an
+    `nn.Sequential` is called as a whole, batch norm is folded into the layer before it, a rectifier into the linear
+    layer before it, and 2-D convolutions run channels-last; taken apart it has the layers it always had. What your own
+    modules compute outside of a Sequential stays as it is.
 
     Args:
         modules: networks in eval mode, e.g. a generator and its critic; left as they are.
@@ -50,14 +52,15 @@ def prepare(*modules: nn.Module, compile: bool = False, precision: torch.dtype |
     require_eval(list(modules))
     if precision not in (None, torch.bfloat16, torch.float16):
         raise ValueError(f"precision is {precision}; give torch.bfloat16, torch.float16 or None")
-    return tuple(_prepared(module, compile, precision) for module in modules)
+    with torch.inference_mode(False):
+        return tuple(_prepared(module, compile, precision) for module in modules)
 
 
 class Autocast(nn.Module):
     """A network whose matrix products and convolutions run in a half precision, between inputs and outputs that do not.
 
     Args:
-        module: a network of one input.
+        module: a network.
         precision: `torch.bfloat16` or `torch.float16`.
 
     Example:
@@ -72,10 +75,22 @@ class Autocast(nn.Module):
         self.module, self.precision = module, precision
         self.training = module.training
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what the network makes of x, in the number format of x."""
+    def forward(self, x: Tensor, *arguments: Any, **options: Any) -> Any:
+        """Return what the network makes of x, tensors in the number format of x."""
         with torch.autocast(x.device.type, self.precision):
-            return self.module(x).to(x.dtype)
+            result = self.module(x, *arguments, **options)
+        return tree_map(lambda part: part.to(x.dtype) if _is_float(part) else part, result)
+
+    def __getattr__(self, name: str) -> Any:
+        """Look for what is not the wrapper's in the network, whose other methods run in its own precision."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("module"), name)
+
+
+def _is_float(part: object) -> bool:
+    return isinstance(part, Tensor) and part.is_floating_point()
 
 
 def _prepared(module: nn.Module, compile: bool, precision: torch.dtype | None) -> nn.Module:
@@ -83,11 +98,11 @@ def _prepared(module: nn.Module, compile: bool, precision: torch.dtype | None) -
     for layer in list(copy.modules()):
         _bake(layer)
     for layer in list(copy.modules()):
-        if isinstance(layer, nn.Sequential):
-            _fold_batch_norm(layer)
-            if precision is None and not compile:  # both have fusions of their own
-                _fuse_rectifiers(layer)
-    copy = copy.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if type(layer) is nn.Sequential:
+            layer.__class__ = FusedSequential
+    for parameter in copy.parameters():
+        if parameter.is_leaf:  # not so in copies of scripted modules
+            parameter.requires_grad_(False)
     if precision is not None:
         copy = Autocast(copy, precision)
     return cast(nn.Module, torch.compile(copy)) if compile else copy
@@ -104,34 +119,3 @@ def _bake(layer: nn.Module) -> None:
     for hook in list(layer._forward_pre_hooks.values()):
         if isinstance(hook, HookedSpectralNorm):
             remove_spectral_norm(layer, hook.name)
-
-
-def _fold_batch_norm(layers: nn.Sequential) -> None:
-    names = list(layers._modules)
-    for before, after in pairwise(names):
-        first, second = layers._modules[before], layers._modules[after]
-        if not isinstance(second, nn.modules.batchnorm._BatchNorm) or second.running_mean is None:
-            continue
-        if isinstance(first, nn.modules.conv._ConvNd):
-            fused: nn.Module = fusion.fuse_conv_bn_eval(first, second, transpose=first.transposed)
-        elif isinstance(first, nn.Linear):
-            fused = fusion.fuse_linear_bn_eval(first, second)
-        else:
-            continue
-        layers._modules[before], layers._modules[after] = fused, nn.Identity()
-
-
-def _fuse_rectifiers(layers: nn.Sequential) -> None:
-    names = list(layers._modules)
-    for before, after in pairwise(names):
-        linear, rectifier = layers._modules[before], layers._modules[after]
-        if type(linear) is not nn.Linear or linear._forward_hooks or linear._forward_pre_hooks:
-            continue
-        if isinstance(rectifier, nn.LeakyReLU) and rectifier.negative_slope >= 0:
-            slope = rectifier.negative_slope
-        elif isinstance(rectifier, nn.ReLU):
-            slope = 0.0
-        else:
-            continue
-        if not rectifier._forward_hooks:
-            layers._modules[before], layers._modules[after] = LinearReLU(linear, slope), nn.Identity()

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import wasserflow as wf
 from wasserflow.models.fused import LinearReLU
 
 
@@ -42,22 +41,3 @@ def test_the_second_derivative_is_that_of_the_two_layers() -> None:
 
     layers, fused = both(0.2)
     torch.testing.assert_close(curvature(fused), curvature(layers))
-
-
-def test_prepare_fuses_perceptrons() -> None:
-    critic = wf.models.mlp_critic(width=16, activation=lambda: nn.LeakyReLU(0.2)).eval()
-    (fast,) = wf.prepare(critic)
-    assert sum(isinstance(layer, LinearReLU) for layer in fast.modules()) == 3
-    assert not any(isinstance(layer, LinearReLU) for layer in critic.modules())
-    x = torch.randn(50, 2, generator=torch.Generator().manual_seed(2))
-    torch.testing.assert_close(gradient(fast, x), gradient(critic, x), rtol=1e-4, atol=1e-5)
-
-
-def test_a_layer_that_is_listened_to_is_not_fused() -> None:
-    network = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3), nn.ReLU())
-    seen: list[Tensor] = []
-    network[0].register_forward_hook(lambda module, inputs, output: seen.append(output))
-    (fast,) = wf.prepare(network.eval())
-    fast(batch())
-    assert float(seen[-1].min()) < 0
-    assert sum(isinstance(layer, LinearReLU) for layer in fast.modules()) == 1

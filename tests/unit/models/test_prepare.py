@@ -65,11 +65,7 @@ def test_same_function_and_gradient(make: Callable[[], nn.Sequential]) -> None:
     assert not any(p.requires_grad for p in fast.parameters())
 
 
-def test_norms_are_gone_from_the_copy_and_still_in_the_original() -> None:
-    network = convolutions()
-    (fast,) = wf.prepare(network)
-    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in fast.modules())
-    assert sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules()) == 3
+def test_parametrisations_are_gone_from_the_copy_and_still_in_the_original() -> None:
     network = normalised(parametrised_spectral_norm)
     (fast,) = wf.prepare(network)
     assert not any(parametrize.is_parametrized(m) for m in fast.modules())
@@ -95,6 +91,29 @@ def test_half_precision_is_inside_only() -> None:
     exact = wf.refine(network, x, steps=2, seed=0).samples
     torch.testing.assert_close(moved, exact, rtol=0, atol=0.05)
     assert not torch.equal(moved, x)
+
+
+def test_half_precision_of_tuples_options_and_other_methods() -> None:
+    class Several(nn.Linear):
+        def forward(self, x: Tensor, scale: float = 1.0) -> tuple[Tensor, Tensor]:
+            return scale * super().forward(x), torch.arange(len(x))
+
+        def features(self, x: Tensor) -> Tensor:
+            return 2 * x
+
+    (fast,) = wf.prepare(Several(3, 1).eval(), precision=torch.bfloat16)
+    values, numbers = fast(torch.ones(2, 3), scale=2.0)
+    assert (values.dtype, numbers.dtype) == (torch.float32, torch.int64)
+    torch.testing.assert_close(values, 2 * fast(torch.ones(2, 3))[0])
+    assert fast.features(torch.ones(1)) == 2
+    with pytest.raises(AttributeError, match="nothing"):
+        fast.nothing  # noqa: B018
+
+
+def test_scripted_modules_are_copied() -> None:
+    network = torch.jit.script(nn.Linear(3, 1).eval())
+    (fast,) = wf.prepare(network)
+    assert torch.equal(fast(torch.ones(2, 3)), network(torch.ones(2, 3)))
 
 
 def test_what_is_refused() -> None:

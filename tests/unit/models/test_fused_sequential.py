@@ -1,0 +1,222 @@
+"""A prepared network is the network, however its layers are used."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import wasserflow as wf
+from wasserflow.models.fused import LinearReLU
+from wasserflow.models.fused_sequential import FusedSequential
+
+
+def dense() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 6), nn.LeakyReLU(0.2))
+
+
+def square() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU())
+
+
+class ByIndex(nn.Module):
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.layers[0](x)
+        return self.layers[2](self.layers[1](first)) + first
+
+
+class Sliced(ByIndex):
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.layers[:1](x)
+        return self.layers[1:](first) + first.mean()
+
+
+class OneByOne(ByIndex):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x) if isinstance(layer, nn.Linear) else torch.tanh(x)
+        return x
+
+
+class Asking(ByIndex):
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.view(-1, self.layers[0].in_features).to(next(self.parameters()).dtype)
+        return self.layers(x)
+
+
+class Viewing(nn.Sequential):
+    """The most ordinary of critics: whole layers, and then a view."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).view(len(x), -1)
+
+
+class Views(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(len(x), -1)
+
+
+class Residual(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self:
+            x = x + layer(x)
+        return x
+
+
+class Standardised(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, self.weight - self.weight.mean(), self.bias)
+
+
+class Doubled(nn.BatchNorm2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def heard(layers: nn.Sequential, number: int) -> nn.Sequential:
+    layers[number].register_forward_hook(lambda module, inputs, output: 2 * output + 1)
+    return layers
+
+
+def heard_before(layers: nn.Sequential, number: int) -> nn.Sequential:
+    layers[number].register_forward_pre_hook(lambda module, inputs: (inputs[0] - 0.5,))
+    return layers
+
+
+VECTORS = {
+    "whole": dense,
+    "by index": lambda: ByIndex(dense()),
+    "sliced": lambda: Sliced(dense()),
+    "one by one": lambda: OneByOne(dense()),
+    "asked for its sizes": lambda: Asking(dense()),
+    "a subclass with its own forward": lambda: Residual(*dense()),
+    "hook on a linear layer": lambda: heard(dense(), 0),
+    "hook on a norm": lambda: heard(dense(), 1),
+    "hook before a rectifier": lambda: heard_before(dense(), 2),
+    "norm over channels of as many": lambda: nn.Sequential(nn.Unflatten(1, (6, 1)), nn.Linear(1, 6), nn.BatchNorm1d(6)),
+    "norm over other channels": lambda: nn.Sequential(nn.Unflatten(1, (6, 1)), nn.Linear(1, 4), nn.BatchNorm1d(6)),
+    "rectifiers that cannot be fused": lambda: nn.Sequential(nn.Linear(6, 6), nn.LeakyReLU(-0.5), nn.Linear(6, 2)),
+    "old weight norm": lambda: nn.Sequential(nn.utils.weight_norm(nn.Linear(6, 6)), nn.BatchNorm1d(6), nn.ReLU()),
+}
+IMAGES = {
+    "whole": square,
+    "by index": lambda: ByIndex(square()),
+    "a view after it": lambda: Viewing(nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU())),
+    "a view within it": lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), Views(), nn.Linear(36, 1)),
+    "one within another": lambda: nn.Sequential(square(), nn.Sequential(square(), Views())),
+    "hook on a convolution": lambda: heard(square(), 0),
+    "hook on what is within": lambda: nn.Sequential(heard(square(), 2), nn.Flatten()),
+    "a convolution of one's own": lambda: nn.Sequential(Standardised(3, 4, 3), nn.BatchNorm2d(4)),
+    "a norm of one's own": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), Doubled(4)),
+    "groups": lambda: nn.Sequential(nn.ConvTranspose2d(3, 6, 4, 2, 1, groups=3), nn.BatchNorm2d(6), nn.ReLU()),
+    "transposed": lambda: nn.Sequential(nn.ConvTranspose2d(3, 6, 4, 2, 1), nn.BatchNorm2d(6), nn.ReLU()),
+    "three dimensions": lambda: nn.Sequential(nn.Unflatten(1, (3, 1)), nn.Conv3d(3, 2, (1, 3, 3)), nn.BatchNorm3d(2)),
+}
+
+
+def settled(network: nn.Module) -> nn.Module:
+    """In eval mode with norms that do something."""
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.running_mean.uniform_(-1, 1)
+            layer.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(layer.weight, -1, 1)
+    return network.eval()
+
+
+def value_and_gradient(network: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    value = network(x)
+    return value.detach(), torch.autograd.grad(value.square().sum(), x)[0]
+
+
+def require_same(network: nn.Module, x: Tensor) -> nn.Module:
+    before = copy.deepcopy(network.state_dict())
+    (fast,) = wf.prepare(network)
+    for ours, theirs in zip(value_and_gradient(fast, x), value_and_gradient(network, x), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert not any(parameter.requires_grad for parameter in fast.parameters())
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+    return fast
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("way", VECTORS)
+def test_vectors(way: str) -> None:
+    require_same(settled(VECTORS[way]()), torch.randn(7, 6))
+
+
+@pytest.mark.parametrize("way", IMAGES)
+def test_images(way: str) -> None:
+    require_same(settled(IMAGES[way]()), torch.randn(5, 3, 8, 8))
+
+
+def test_images_that_lie_channels_last() -> None:
+    x = torch.randn(5, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    assert require_same(settled(square()), x)(x).is_contiguous()
+
+
+def test_what_can_be_fused_is() -> None:
+    """Three operations for the five layers, and a norm that is never evaluated."""
+    network = settled(dense())
+    fast = require_same(network, torch.randn(7, 6))
+    assert [type(step.fast) for step in fast._steps] == [LinearReLU, LinearReLU]
+    images = require_same(settled(square()), torch.randn(2, 3, 8, 8))
+    assert [len(step.layers) for step in images._steps] == [2, 1]
+    assert images._steps[0].fast.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_features_of_an_inner_layer_are_those_of_the_network() -> None:
+    network, x = settled(dense()), torch.randn(7, 6)
+    (fast,) = wf.prepare(network)
+    fast(x)
+    for layer in ("0", "1", "3"):
+        features = wf.layer_features(network, layer)(x)
+        torch.testing.assert_close(wf.layer_features(fast, layer)(x), features, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_that_are_loaded_moved_or_replaced_later_count() -> None:
+    network, other, x = settled(dense()), settled(dense()), torch.randn(7, 6)
+    (fast,) = wf.prepare(network)
+    fast(x)
+    fast.load_state_dict(other.state_dict())
+    torch.testing.assert_close(fast(x), other(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(fast.double()(x.double()), other(x).double(), rtol=1e-4, atol=1e-4)
+    fast[4] = nn.Tanh()
+    torch.testing.assert_close(fast(x.double()), other[:4](x).double().tanh(), rtol=1e-4, atol=1e-4)
+    for twin in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        assert type(twin) is FusedSequential
+        torch.testing.assert_close(twin(x.double()), fast(x.double()))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda network, x: torch.func.grad(lambda y: network(y).sum())(x),
+        lambda network, x: torch.func.vmap(lambda y: network(y[None])[0])(x),
+        lambda network, x: torch.func.jvp(network, (x,), (x,))[1],
+        lambda network, x: torch.func.hessian(lambda y: network(y).square().sum())(x),
+        lambda network, x: torch.jit.trace(network, x)(x),
+    ],
+    ids=["grad", "vmap", "jvp", "hessian", "trace"],
+)
+def test_transforms_of_torch(transform: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    network, x = settled(dense()), torch.randn(3, 6)
+    (fast,) = wf.prepare(network)
+    torch.testing.assert_close(transform(fast, x), transform(network, x), rtol=1e-3, atol=1e-4)
+
+
+def test_networks_prepared_in_inference_mode_can_be_refined_through() -> None:
+    network = settled(dense())
+    with torch.inference_mode():
+        (fast,) = wf.prepare(network)
+        fast(torch.randn(2, 6))
+    assert wf.refine(lambda x: fast(x).sum(1), torch.randn(2, 6), steps=2).samples.isfinite().all()
