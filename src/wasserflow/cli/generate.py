@@ -114,7 +114,7 @@ def generate(
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(None, sampling.steps)
         batches = sampling.batches(seeds, labels, trajectory)
-        arrays = gather(processes, batches, len(seeds), out, record, "generating", progress)
+        arrays = gather(processes, batches, n, len(seeds), out, record, "generating", progress)
         if judged_by is not None:
             metrics = judged(arrays["samples"], arrays["labels"], judged_by)
             record.update(metrics=metrics)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,12 +16,15 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+_PATIENCE = 30.0  # seconds for a process to leave what it has finished
+_TICK = 0.05
+
 
 class Processes:
     """The processes of a run; one, unless more devices or nodes are asked for.
 
     Fabric starts the others by running the same command again, so every process goes through the same code, and only
-    the first one writes results.
+    the first one writes results. The first one is interrupted for all: the others of its node end when it stops them.
 
     Args:
         devices: processes on a node.
@@ -38,6 +46,10 @@ class Processes:
             self._fabric = Fabric(accelerator="auto", devices=devices, num_nodes=num_nodes, strategy="ddp")
             if self._fabric.device.type == "cpu":
                 torch.set_num_threads(max(1, (os.cpu_count() or 1) // devices))
+            if self._fabric.local_rank > 0:
+                # Ctrl-C reaches all processes of a terminal; these listen to the first one only.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, _leave)
 
     @property
     def rank(self) -> int:
@@ -50,10 +62,23 @@ class Processes:
         return self._fabric.world_size if self._fabric else 1
 
     def launch(self) -> None:
-        """Start the others, and wait for them."""
+        """Start the others, and wait for them; none outlives this one."""
         if self._fabric:
+            atexit.register(self.stop)
             self._fabric.launch()
             self.device = self._fabric.device
+
+    def stop(self) -> None:
+        """End the others that this one started, once they have left what they finished."""
+        launcher = self._fabric.strategy.launcher if self._fabric else None
+        others: list[subprocess.Popen[bytes]] = [one for one in getattr(launcher, "procs", []) if one.poll() is None]
+        for one in others:
+            one.terminate()
+        for one in others:
+            try:
+                one.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                one.kill()
 
     def share(self, seeds: Int64[Tensor, " n"]) -> Int64[Tensor, " share"]:
         """This process's slice of the seeds; together the slices are the seeds in order."""
@@ -65,8 +90,13 @@ class Processes:
 
     def wait(self) -> None:
         """Go on only when every process has come here."""
-        if self._fabric:
-            self._fabric.barrier()
+        if not self._fabric:
+            return
+        devices = [self.device.index] if self.device.type == "cuda" else None
+        arrival = torch.distributed.barrier(async_op=True, device_ids=devices)
+        while not arrival.is_completed():
+            time.sleep(_TICK)  # waiting in the barrier itself would be deaf to signals
+        arrival.wait()  # raises what went wrong
 
 
 def part_path(out: Path, rank: int) -> Path:
@@ -74,19 +104,30 @@ def part_path(out: Path, rank: int) -> Path:
     return out / f"part-{rank}.npz"
 
 
-def merge_parts(out: Path, count: int, path: Path) -> tuple[dict[str, np.ndarray], int]:
+def merge_parts(out: Path, count: int, path: Path) -> tuple[dict[str, np.ndarray], int, list[int]]:
     """Put the processes' samples together in order, write them as one file and remove the parts.
 
+    Processes that were stopped early left fewer samples, or no part; without any part no file is written.
+
     Returns:
-        The arrays, and the gradient evaluations of all processes.
+        The arrays, the gradient evaluations of all processes, and how many samples each has finished.
     """
-    parts = [dict(np.load(part_path(out, rank))) for rank in range(count)]
-    evaluations = sum(int(part.pop("evaluations")) for part in parts)
-    arrays = {name: np.concatenate([part[name] for part in parts if name in part]) for name in parts[0]}
-    np.savez(path, **arrays, evaluations=np.int64(evaluations))  # type: ignore[arg-type]
-    for rank in range(count):
+    ranks = [rank for rank in range(count) if part_path(out, rank).is_file()]
+    parts = {rank: dict(np.load(part_path(out, rank))) for rank in ranks}
+    evaluations = sum(int(part.pop("evaluations")) for part in parts.values())
+    finished = [len(next(iter(parts[rank].values()), ())) if rank in parts else 0 for rank in range(count)]
+    names = dict.fromkeys(name for part in parts.values() for name in part)
+    arrays = {name: np.concatenate([part[name] for part in parts.values() if name in part]) for name in names}
+    if parts:
+        np.savez(path, **arrays, evaluations=np.int64(evaluations))  # type: ignore[arg-type]
+    for rank in ranks:
         part_path(out, rank).unlink()
-    return arrays, evaluations
+    return arrays, evaluations, finished
+
+
+def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)  # other numbers make Fabric kill the first process
 
 
 def _device() -> torch.device:

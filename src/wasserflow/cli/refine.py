@@ -141,7 +141,7 @@ def refine(
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)
-        arrays = gather(processes, job.batches(share, trajectory), count, out, record, "refining", progress)
+        arrays = gather(processes, job.batches(share, trajectory), n, count, out, record, "refining", progress)
         _report(out, arrays, trajectory, measure, card, record)
 
 

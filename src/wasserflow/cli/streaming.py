@@ -101,14 +101,24 @@ def leave_part(processes: Processes, batches: Iterable[Batch], n: int, out: Path
 
 
 def gather(
-    processes: Processes, batches: Iterable[Batch], n: int, out: Path, record: RunRecord, doing: str, progress: bool
+    processes: Processes,
+    batches: Iterable[Batch],
+    n: int,
+    share: int,
+    out: Path,
+    record: RunRecord,
+    doing: str,
+    progress: bool,
 ) -> dict[str, np.ndarray]:
     """Run the first process's share, wait for the others', and write all of it as `samples.npz`.
+
+    A run that is stopped leaves the first samples of every process's share.
 
     Args:
         processes: of the run.
         batches: the share, made one by one as they are asked for.
-        n: samples in the share.
+        n: samples of the run.
+        share: samples in the share.
         out: the run directory.
         record: is told the finished samples and the gradient evaluations.
         doing: what the progress bar says.
@@ -117,17 +127,21 @@ def gather(
     Returns:
         The arrays of all processes, in the order of the seeds.
     """
-    samples, collected = out / "samples.npz", Collected(n)
-    path = samples if processes.count == 1 else part_path(out, 0)
+    samples, collected = out / "samples.npz", Collected(share)
+    alone = processes.count == 1
     try:
-        collect(batches, collected, path, doing, progress)
+        collect(batches, collected, samples if alone else part_path(out, 0), doing, progress)
+        processes.wait()
+    except BaseException:
+        processes.stop()
+        raise
     finally:
-        record.update(finished=collected.finished, evaluations=collected.evaluations)
-        if 0 < collected.finished < n:
-            print(f"\n{collected.finished} of {n} samples were finished and are in {path}", file=sys.stderr)
-    processes.wait()
-    arrays, evaluations = collected.arrays(), collected.evaluations
-    if processes.count > 1:
-        arrays, evaluations = merge_parts(out, processes.count, samples)
-    record.update(finished=len(next(iter(arrays.values()))), evaluations=evaluations)
+        arrays, evaluations, each = collected.arrays(), collected.evaluations, [collected.finished]
+        if not alone:
+            arrays, evaluations, each = merge_parts(out, processes.count, samples)
+            record.update(finished_by_process=each)
+        record.update(finished=sum(each), evaluations=evaluations)
+        if 0 < sum(each) < n:
+            shares = "" if alone else f", the first {' and '.join(map(str, each))} of the processes' shares"
+            print(f"\n{sum(each)} of {n} samples were finished and are in {samples}{shares}", file=sys.stderr)
     return arrays

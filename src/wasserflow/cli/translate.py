@@ -115,7 +115,7 @@ def translate(
         trajectory = Trajectory(None, steps)
         groups = equal_groups(sample_seeds(seed, n), batch_size)
         batches = _batches(ratio, x0, groups, extra_steps, led, trajectory)
-        arrays = gather(processes, batches, n, out, record, "translating", progress)
+        arrays = gather(processes, batches, n, n, out, record, "translating", progress)
         before, after = arrays["before"], arrays["after"]
         metrics = report(before, after)
         record.update(metrics=metrics, reference=f"{len(held_out)} images of class {target} of {data}, {split}")

@@ -1,0 +1,64 @@
+"""Two processes that are interrupted leave what both have finished, and end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wasserflow as wf
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+from models import toy_pair
+
+_N = 4_000
+
+
+def started(model: str, out: Path) -> subprocess.Popen[bytes]:
+    """A run that takes minutes, in a group of its own as in a terminal, once its first process has samples."""
+    words = ["refine", "--model", model, "--n", str(_N), "--batch-size", "2", "--steps", "100", "--devices", "2"]
+    log = out.with_suffix(".log")
+    with log.open("wb") as file:
+        command = [sys.executable, "-m", "wasserflow.cli", *words, "--out", str(out)]
+        run = subprocess.Popen(command, stderr=file, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while "| 40/" not in log.read_text(errors="replace"):
+        assert run.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    return run
+
+
+@pytest.mark.parametrize("to_all", [False, True], ids=["first", "terminal"])
+def test_both_leave_what_they_finished(tmp_path: Path, to_all: bool) -> None:
+    model, out = toy_pair(tmp_path / "toy"), tmp_path / "run"
+    run = started(model, out)
+    try:
+        (os.killpg if to_all else os.kill)(run.pid, signal.SIGINT)
+        assert run.wait(60) == 130
+        with pytest.raises(ProcessLookupError):
+            os.killpg(run.pid, 0)  # nobody is left
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+    record = json.loads((out / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    first, second = record["finished_by_process"]
+    assert min(first, second) > 0
+    assert record["finished"] == first + second < _N
+    assert record["evaluations"] == 100 * record["finished"]
+    assert not list(out.glob("*part-*"))
+    assert f"{first + second} of {_N} samples" in out.with_suffix(".log").read_text()
+
+    before = np.load(out / "samples.npz")["before"]
+    pair, seeds = wf.zoo.load(model), wf.sample_seeds(0, _N)
+    mine = np.r_[:first, _N // 2 : _N // 2 + second]
+    expected = pair.generator(pair.prior.sample(len(mine), seeds[mine])).detach()
+    np.testing.assert_allclose(before, expected, atol=1e-6)
