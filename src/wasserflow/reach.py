@@ -6,22 +6,24 @@ import dis
 import functools
 import inspect
 import sys
+import sysconfig
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import CodeType, FunctionType, MappingProxyType
 
 from torch import Tensor
 
 _LEAVES = (str, bytes, int, float, complex, Tensor, type(None))
-# No global and no class of these holds a network of the caller's.
-_LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy"}
+_LIBRARIES = (sysconfig.get_path("stdlib"), str(Path(__file__).parent))
 
 
 def parts_of(item: object) -> list[object]:
     """List what an object leads to: contents, attributes, those of its class, what a function closes over and names.
 
-    Nothing is called: properties are not evaluated.
+    Nothing is called: properties are not evaluated. Of installed packages neither the globals nor what classes hold is
+    followed: no network of the caller's is there.
 
     Args:
         item: any object.
@@ -39,7 +41,7 @@ def parts_of(item: object) -> list[object]:
     if isinstance(item, FunctionType):
         return list(_parts_of_function(item))
     if isinstance(item, type):
-        return [value for each in item.__mro__ if not _of_a_library(each) for value in vars(each).values()]
+        return [value for each in item.__mro__ if not _installed(_file_of(each)) for value in vars(each).values()]
     parts: list[object] = []
     if isinstance(item, (dict, MappingProxyType)):
         parts += item.values()
@@ -48,8 +50,12 @@ def parts_of(item: object) -> list[object]:
     return [*parts, *getattr(item, "__dict__", {}).values(), *_slots(item), type(item)]
 
 
-def _of_a_library(item: type | FunctionType) -> bool:
-    return str(item.__module__).partition(".")[0] in _LIBRARIES
+def _installed(file: str) -> bool:
+    return file.startswith(_LIBRARIES) or "site-packages" in file or "dist-packages" in file
+
+
+def _file_of(item: type) -> str:
+    return getattr(sys.modules.get(item.__module__), "__file__", None) or ""
 
 
 def _slots(item: object) -> Iterator[object]:
@@ -68,13 +74,13 @@ def _parts_of_function(function: FunctionType) -> Iterator[object]:
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
     yield from vars(function).values()
-    if _of_a_library(function):
+    if _installed(function.__code__.co_filename):
         return
     names, attributes = _names(function.__code__)
     for name in names & function.__globals__.keys():
         value = function.__globals__[name]
         yield value
-        if inspect.ismodule(value) and value.__name__.partition(".")[0] not in _LIBRARIES:
+        if inspect.ismodule(value) and not _installed(getattr(value, "__file__", None) or ""):
             yield from (vars(value)[attribute] for attribute in attributes & vars(value).keys())
 
 
