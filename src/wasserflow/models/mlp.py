@@ -21,12 +21,21 @@ def _layers(inputs: int, outputs: int, width: int, layers: int, activation: Call
     return [module for linear in hidden for module in (linear, activation())] + [last]
 
 
+def _hidden(activation: Callable[[], nn.Module] | None, negative_slope: float) -> Callable[[], nn.Module]:
+    if negative_slope == 0:
+        return activation or nn.ReLU
+    if activation is not None:
+        raise ValueError(f"negative_slope is {negative_slope} beside an activation; give one of them")
+    return lambda: nn.LeakyReLU(negative_slope)
+
+
 def mlp_generator(
     latent: int = 2,
     event: int = 2,
     width: int = 512,
     layers: int = 3,
-    activation: Callable[[], nn.Module] = nn.ReLU,
+    activation: Callable[[], nn.Module] | None = None,
+    negative_slope: float = 0.0,
 ) -> nn.Sequential:
     """Make a perceptron which maps latents (batch, latent) to points (batch, event).
 
@@ -35,11 +44,15 @@ def mlp_generator(
         event: size of a point.
         width: units of a hidden layer.
         layers: number of hidden layers.
-        activation: makes the module which follows each hidden layer, such as `nn.ReLU` or `lambda: nn.LeakyReLU(0.2)`.
+        activation: makes the module which follows each hidden layer, such as `nn.SiLU`; ReLU, leaky or not, if None.
+        negative_slope: of a leaky ReLU, for which a card needs no function; 0 for ReLU.
 
     Returns:
         An `nn.Sequential` with fresh weights from torch's global random stream: He's for hidden layers, Glorot's for
         the last, biases 0.
+
+    Raises:
+        ValueError: a negative_slope beside an activation.
 
     Source:
         The toy networks of Gulrajani et al. (2017), used by Ansari et al. (2021), appendix D.1.
@@ -50,14 +63,15 @@ def mlp_generator(
         >>> mlp_generator(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5, 2])
     """
-    return nn.Sequential(*_layers(latent, event, width, layers, activation))
+    return nn.Sequential(*_layers(latent, event, width, layers, _hidden(activation, negative_slope)))
 
 
 def mlp_critic(
     event: int = 2,
     width: int = 512,
     layers: int = 3,
-    activation: Callable[[], nn.Module] = nn.ReLU,
+    activation: Callable[[], nn.Module] | None = None,
+    negative_slope: float = 0.0,
 ) -> nn.Sequential:
     """Make a perceptron which maps points (batch, event) to scores (batch,), higher where more real.
 
@@ -65,11 +79,15 @@ def mlp_critic(
         event: size of a point.
         width: units of a hidden layer.
         layers: number of hidden layers.
-        activation: makes the module which follows each hidden layer.
+        activation: makes the module which follows each hidden layer; ReLU, leaky or not, if None.
+        negative_slope: of a leaky ReLU, for which a card needs no function; 0 for ReLU.
 
     Returns:
         An `nn.Sequential` with fresh weights from torch's global random stream: He's for hidden layers, Glorot's for
         the last, biases 0.
+
+    Raises:
+        ValueError: a negative_slope beside an activation.
 
     Source:
         The toy networks of Gulrajani et al. (2017), used by Ansari et al. (2021), appendix D.1.
@@ -80,7 +98,7 @@ def mlp_critic(
         >>> mlp_critic(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5])
     """
-    return nn.Sequential(*_layers(event, 1, width, layers, activation), nn.Flatten(0))
+    return nn.Sequential(*_layers(event, 1, width, layers, _hidden(activation, negative_slope)), nn.Flatten(0))
 
 
 def mlp_ratio(event: int = 2, width: int = 64, layers: int = 3) -> nn.Sequential:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -27,6 +29,19 @@ def test_an_activation_stands_between_layers_and_not_after_the_last() -> None:
     expected = torch.where(hidden > 0, hidden, hidden / 2) @ generator[2].weight.T + generator[2].bias
     torch.testing.assert_close(generator(z), expected)
     assert (expected < 0).any()
+
+
+@pytest.mark.parametrize("make", [mlp_generator, mlp_critic])
+def test_the_slope_of_a_leaky_activation_is_a_number(make: Callable[..., nn.Sequential]) -> None:
+    torch.manual_seed(1)
+    leaky = make(width=4, negative_slope=0.25)
+    torch.manual_seed(1)
+    same = make(width=4, activation=lambda: nn.LeakyReLU(0.25))
+    x = torch.randn(9, 2)
+    assert torch.equal(leaky(x), same(x))
+    assert str(leaky) == str(same)
+    with pytest.raises(ValueError, match=r"negative_slope is 0\.25 beside an activation; give one"):
+        make(activation=nn.SiLU, negative_slope=0.25)
 
 
 def test_a_critic_gives_one_number_a_sample() -> None:
