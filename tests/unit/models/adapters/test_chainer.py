@@ -41,6 +41,44 @@ def test_layers_follow_their_numbers_with_leaky_relu_between(tmp_path: Path, num
     assert not model.training
 
 
+NAMES = {
+    "fully connected": ["fc1", "fc2", "fc10"],
+    "linear": ["linear1", "linear2", "linear3"],
+    "classifier": ["predictor/l0", "predictor/l1", "predictor/l2"],
+    "snapshot of a trainer": ["updater/model:main/l0", "updater/model:main/l1", "updater/model:main/l2"],
+    "sequential": ["0", "2", "10"],
+    "lists of lists": ["0/0", "0/1", "1/0"],
+    "last of its name": ["l2", "l11", "l_out"],
+    "last of a network": ["net/l2", "net/l11", "net/lout"],
+}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_layers_of_other_names_follow_their_numbers(tmp_path: Path, names: list[str]) -> None:
+    layers = arrays([3, 3, 3, 3], [0, 1, 2])
+    others = {f"{name}/{kind}": layers[f"l{i}/{kind}"] for i, name in enumerate(names) for kind in "Wb"}
+    more = {
+        "updater/optimizer:main/t": np.array(7),
+        "updater/optimizer:main/l0/W/m": np.zeros((3, 3), np.float32),
+        "updater/iteration": np.array(7),
+    }
+    plain, model = (
+        load_chainer_mlp(saved(tmp_path / "g.npz", dict(reversed(each.items())))) for each in (layers, others | more)
+    )
+    x = torch.randn(5, 3)
+    assert torch.equal(plain(x), model(x))
+
+
+def test_a_layer_without_bias(tmp_path: Path) -> None:
+    layers = arrays([2, 3, 1], [0, 1])
+    del layers["l0/b"]
+    model = load_chainer_mlp(saved(tmp_path / "g.npz", layers), activation=nn.ReLU)
+    h = np.maximum(np.ones((1, 2), np.float32) @ layers["l0/W"].T, 0)
+    np.testing.assert_allclose(
+        model(torch.ones(1, 2)).detach().numpy(), h @ layers["l1/W"].T + layers["l1/b"], rtol=1e-5
+    )
+
+
 def test_the_activation_is_the_callers(tmp_path: Path) -> None:
     model = load_chainer_mlp(saved(tmp_path / "g.npz", arrays([2, 3, 1], [0, 1])), activation=nn.ReLU)
     assert [type(m) for m in model] == [nn.Linear, nn.ReLU, nn.Linear]
@@ -56,7 +94,6 @@ def test_loading_draws_no_random_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"l1/b": None}, "lacks 'l1/b'; it is truncated, or of another network"),
         ({"l1/W": None}, "lacks 'l1/W'"),
         ({"l1/W": np.ones((1, 4), np.float32)}, "l1/W takes 4 inputs, the layer before gives 3"),
         ({"l0/b": np.ones(5, np.float32)}, r"l0/b is float32 \(5,\); allowed are floats \(3\)"),
@@ -64,6 +101,9 @@ def test_loading_draws_no_random_numbers(tmp_path: Path) -> None:
         ({"l0/b": np.ones(3, np.int64)}, "l0/b is int64"),
         ({"l0/b": np.full(3, np.nan, np.float32)}, "l0/b holds numbers that are not finite"),
         ({"bn/gamma": np.ones(3, np.float32)}, "holds 'bn/gamma'; only layers such as 'l0/W'"),
+        ({"first/W": np.ones((3, 3), np.float32)}, "holds 'first/W'; only layers .* with a number in its name"),
+        ({"fc1/W": np.ones((1, 3), np.float32)}, "'l1' and 'fc1' have the same number|'fc1' and 'l1' have the same"),
+        ({"critic/l2/W": np.ones((1, 3), np.float32)}, "of several networks; save one by itself"),
     ],
 )
 def test_layers_which_do_not_fit_are_refused(
