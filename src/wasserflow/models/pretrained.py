@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 import wasserflow
@@ -142,7 +145,9 @@ def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Mo
 
     Raises:
         FileExistsError: the folder exists.
-        ValueError: the card's recipes and the networks differ in name, or what is borrowed is not the same.
+        ValueError: the card's recipes and the networks differ in name, a recipe builds another network, or what is
+            borrowed is not the same.
+        TypeError: the card holds something that JSON cannot, such as a function.
 
     Example:
         >>> import tempfile, pathlib, wasserflow as wf
@@ -159,6 +164,9 @@ def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Mo
         raise FileExistsError(f"{folder} exists; choose another folder")
     if set(card.networks) != set(networks):
         raise ValueError(f"the card describes {sorted(card.networks)} but the networks are {sorted(networks)}")
+    text = _in_json(card)
+    for name, network in networks.items():
+        _require_rebuilt(name, network, Recipe(**json.loads(text)["networks"][name]))
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -167,8 +175,44 @@ def save_pretrained(folder: str | Path, card: Card, networks: Mapping[str, nn.Mo
             network.save_pretrained(unfinished / name)  # type: ignore[operator]
             continue
         write_weights(unfinished / f"{name}.safetensors", network, card.borrowed, half=half)
-    (unfinished / CARD).write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (unfinished / CARD).write_text(text, encoding="utf-8")
     unfinished.rename(folder)
+
+
+def _in_json(card: Card) -> str:
+    try:
+        return json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n"
+    except TypeError as error:
+        raise TypeError(
+            f"the card of {card.name!r} holds what JSON cannot ({error}); give numbers, texts, lists and dictionaries"
+        ) from error
+
+
+def _require_rebuilt(name: str, network: nn.Module, recipe: Recipe) -> None:
+    """Refuse a network that would come back as another function of the same weights, e.g. with ReLU for leaky ReLU."""
+    if recipe.make in adapters.__all__:
+        return
+    with _undisturbed():
+        built = _build(_OTHER_ROOMS.get(recipe.make, models), recipe, Path(CARD))
+    for made, given in zip_longest(_described(built), _described(network), fillvalue="nothing"):
+        if made != given:
+            raise ValueError(
+                f"the recipe of {name!r}, {recipe.make} with {dict(recipe.arguments)}, builds another network than the "
+                f"one to save: `{made}` in place of `{given}`; change the recipe's arguments, or copy the weights into "
+                "a network of the library by load_state_dict"
+            )
+
+
+def _described(network: nn.Module) -> list[str]:
+    shapes = [f"{key} {tuple(value.shape)}" for key, value in network.state_dict().items()]
+    return [line.strip() for line in str(network).splitlines()] + shapes
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Build networks that flows can use, wherever this is called, and leave torch's random stream as it is."""
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        yield
 
 
 def load_card(folder: str | Path) -> Card:
@@ -208,8 +252,9 @@ def load_pretrained(folder: str | Path) -> Pretrained:
     """
     folder = Path(folder)
     card = load_card(folder)
-    networks = {name: _network(folder, name, card) for name in card.networks}
-    prior = None if card.prior is None else _build(spaces, card.prior, folder / CARD)
+    with _undisturbed():
+        networks = {name: _network(folder, name, card) for name in card.networks}
+        prior = None if card.prior is None else _build(spaces, card.prior, folder / CARD)
     return Pretrained(card, folder, networks, prior)
 
 
