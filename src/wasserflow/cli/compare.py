@@ -19,7 +19,7 @@ from wasserflow.cli.compare_cost import UNIT
 from wasserflow.cli.compare_report import notes, printed, save_csv, save_figure, summary
 from wasserflow.cli.compare_rows import ContenderName, Row, rows_of, settings_for
 from wasserflow.cli.compare_work import Judges, Result, result_of
-from wasserflow.cli.critics import critic_named
+from wasserflow.cli.critics import critic_named, require_judged
 from wasserflow.cli.finished import Finished
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
@@ -100,6 +100,7 @@ def compare(
     features = features or pair.card.refine.get("features")
     judges = Judges.of(pair.card, features, reference)
     samples = held_out_samples(pair.card.data, real, calibration)
+    require_judged(pair.critic, samples[:2], f"real is {real or pair.card.data}")
     if not (resume and (out / RECORD_NAME).is_file()):
         prepare_out_dir(out, overwrite)
     config = {"model": model, "critic": critic or "critic", "n": n, "budget": budget, "features": features}

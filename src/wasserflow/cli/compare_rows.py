@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -40,6 +41,9 @@ class Settings:
         ddls_temperature: the square of the factor on its noise.
         dot_rate: Adam's learning rate.
         gmi_weights: λ1, λ2, λ3 of log q, log p and log p(c | x).
+
+    Raises:
+        ValueError: a step or a rate that is not positive, or a temperature below 0.
     """
 
     mala_step: float
@@ -47,6 +51,13 @@ class Settings:
     ddls_temperature: float
     dot_rate: float
     gmi_weights: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        for name in ("mala_step", "ddls_step", "dot_rate"):
+            if not 0 < (value := getattr(self, name)) < math.inf:
+                raise ValueError(f"{name} is {value}; give a positive number")
+        if not 0 <= self.ddls_temperature < math.inf:
+            raise ValueError(f"ddls_temperature is {self.ddls_temperature}; give a number of 0 or more")
 
 
 # The best steps of cifar10-sndcgan by 300 samples of seed 1000 against cifar10-validation.

@@ -22,6 +22,8 @@ def evaluate(
         seed: Draws the random subsets of the metrics.
         json_file: Also write the numbers to this file.
     """
+    if json_file is not None and not json_file.parent.is_dir():
+        raise ValueError(f"json_file is {json_file}, but there is no folder {json_file.parent}; make it first")
     arrays = read_samples(samples)
     measure = measure_for(reference, features, seed)
     numbers = {name: measure(array) for name, array in arrays.items()}

@@ -53,9 +53,9 @@ def reproduce_25gaussians(
         overwrite: Replace an earlier run in --out.
         progress: Show progress bars.
     """
-    for name, value in (("repeats", repeats), ("n", n)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; give at least 1")
+    for name, value, least in (("repeats", repeats, 1), ("n", n, 2)):  # DOT pairs the samples
+        if value < least:
+            raise ValueError(f"{name} is {value}; give at least {least}")
     settings = {"model": "trained here" if train else model, "n": n, "seed": seed}
     pair = None if train else _load(model)
     _prepare(out, settings, resume, overwrite)

@@ -95,11 +95,12 @@ def reproduce_dgflow(
         "rows": rows,
         "settings": vars(settings),
     }
+    plan = _Plan(chosen, methods, settings)
+    plan.work()  # refuses settings
     if not (resume and (out / RECORD_NAME).is_file()):
         prepare_out_dir(out, overwrite)
     finished = Finished(out / "finished.json", common)
     span = range(seed, seed + seeds)
-    plan = _Plan(chosen, methods, settings)
     with RunRecord(out, config, seeds=list(span)) as record:
         try:
             _run(plan, bases, span, judge, finished, record, progress)

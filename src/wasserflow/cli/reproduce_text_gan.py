@@ -67,9 +67,10 @@ def reproduce_text(
     steps = pair.card.refine.get("steps", STEPS) if steps is None else steps
     common = {"model": model, "n": n, "split": split, "precision": precision}
     config = {**common, "seeds": seeds, "step_size": step_size, "steps": steps}
+    rows = table_5(step_size, steps)
     if not (resume and (out / RECORD_NAME).is_file()):
         prepare_out_dir(out, overwrite)
-    finished, rows = Finished(out / "finished.json", common), table_5(step_size, steps)
+    finished = Finished(out / "finished.json", common)
     span = range(seed, seed + seeds)
     with RunRecord(out, config, seeds=list(span)) as record:
         try:

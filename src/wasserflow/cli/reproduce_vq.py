@@ -14,6 +14,7 @@ from tqdm import tqdm
 from wasserflow.data.captions import CIFAR10_NAMES
 from wasserflow.data.images import cifar10, to_float
 from wasserflow.integrators import EulerMaruyama, State
+from wasserflow.integrators.schedule import step_size_at
 from wasserflow.methods import vq_inference
 from wasserflow.models import VQDecoder, zoo
 from wasserflow.potentials import ClassLogProbability
@@ -66,8 +67,12 @@ def reproduce_vq(
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}; give at least 1")
+    for name, value, least in (("n", n, 1), ("steps", steps, 1), ("steps_per_code", steps_per_code, 1)):
+        if value < least:
+            raise ValueError(f"{name} is {value}; give at least {least}")
+    step_size_at(step_size, step=0)
+    if not 0 <= penalty < float("inf"):
+        raise ValueError(f"penalty is {penalty}; give a number of 0 or more")
     label = CLASSES.index(asked)
     vq, likelihood, classifier = zoo.load(model).model, _likelihood(guide, label), zoo.load(judge).model
     codebook, decoder = _codebook(vq, model), VQDecoder(vq)

@@ -8,7 +8,7 @@ from wasserflow.reports.latent_density import save_latent_density
 from wasserflow.reports.panels import shared_limits
 from wasserflow.reports.record import RunRecord
 from wasserflow.reports.reliability import save_reliability
-from wasserflow.reports.run_directory import prepare_out_dir
+from wasserflow.reports.run_directory import check_out_dir, prepare_out_dir
 from wasserflow.reports.scatter import save_scatter_panels, scatter_frame
 from wasserflow.reports.spreads import Spread, spread, spread_text
 from wasserflow.reports.table import before_after_table, format_table
@@ -19,6 +19,7 @@ __all__ = [
     "Spread",
     "before_after_table",
     "captioned",
+    "check_out_dir",
     "format_table",
     "image_grid",
     "prepare_out_dir",

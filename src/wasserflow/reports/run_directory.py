@@ -10,6 +10,35 @@ _RESULTS = {".csv", ".gif", ".json", ".npz", ".png"}
 _TEXTS = {"before_after.txt"}  # other texts are somebody's notes
 
 
+def check_out_dir(path: str | Path, overwrite: bool = False) -> Path:
+    """Refuse what `prepare_out_dir` would refuse, and touch nothing.
+
+    Args:
+        path: the directory.
+        overwrite: whether an earlier run may be replaced.
+
+    Returns:
+        The directory, which may not be there yet.
+
+    Raises:
+        ValueError: the path is a file, or a directory that is not empty and must not or cannot be replaced.
+
+    Example:
+        >>> import tempfile
+        >>> check_out_dir(tempfile.mkdtemp() + "/first").exists()
+        False
+    """
+    out = Path(path)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a directory to leave the results in")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / RECORD_NAME).is_file():
+            raise ValueError(f"{out} exists and is not a run directory (it has no {RECORD_NAME}); choose another --out")
+        if not overwrite:
+            raise ValueError(f"{out} holds an earlier run; choose another --out, or replace it with --overwrite")
+    return out
+
+
 def prepare_out_dir(path: str | Path, overwrite: bool = False) -> Path:
     """Make a run directory, or refuse one that holds something.
 
@@ -34,16 +63,9 @@ def prepare_out_dir(path: str | Path, overwrite: bool = False) -> Path:
         >>> prepare_out_dir(out, overwrite=True) == out
         True
     """
-    out = Path(path)
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a directory to leave the results in")
-    if out.is_dir() and any(out.iterdir()):
-        if not (out / RECORD_NAME).is_file():
-            raise ValueError(f"{out} exists and is not a run directory (it has no {RECORD_NAME}); choose another --out")
-        if not overwrite:
-            raise ValueError(f"{out} holds an earlier run; choose another --out, or replace it with --overwrite")
-        for file in out.iterdir():
-            if file.is_file() and (file.suffix in _RESULTS or file.name in _TEXTS):
-                file.unlink()
+    out = check_out_dir(path, overwrite)
     out.mkdir(parents=True, exist_ok=True)
+    for file in out.iterdir():
+        if file.is_file() and (file.suffix in _RESULTS or file.name in _TEXTS):
+            file.unlink()
     return out

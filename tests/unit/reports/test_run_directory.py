@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wasserflow.reports import prepare_out_dir
+from wasserflow.reports import check_out_dir, prepare_out_dir
 
 
 def earlier_run(path: Path) -> Path:
@@ -44,3 +44,12 @@ def test_what_is_not_a_run_is_never_touched(tmp_path: Path, overwrite: bool) -> 
     with pytest.raises(ValueError, match=r"photo\.png is a file"):
         prepare_out_dir(tmp_path / "photo.png", overwrite=overwrite)
     assert (tmp_path / "photo.png").read_text() == "mine"
+
+
+def test_a_check_touches_nothing(tmp_path: Path) -> None:
+    run = earlier_run(tmp_path / "first")
+    assert check_out_dir(run, overwrite=True) == run
+    assert (run / "after.png").read_text() == "old"
+    assert not check_out_dir(tmp_path / "second").exists()
+    with pytest.raises(ValueError, match="holds an earlier run"):
+        check_out_dir(run)
