@@ -14,6 +14,8 @@ import wasserflow as wf
 from wasserflow.cli import main
 from wasserflow.cli import streaming as streaming_module
 from wasserflow.models import zoo
+from wasserflow.ratios import lipschitz_constant
+from wasserflow.seeds import subseed
 
 pytestmark = pytest.mark.filterwarnings("ignore:a Fréchet distance:UserWarning")
 
@@ -93,6 +95,26 @@ def test_batches_and_larger_runs_change_no_sample(toy: str, tmp_path: Path, meth
         np.testing.assert_allclose(whole[name][:4], cut[name], atol=1e-5)
         assert np.abs(whole[name][0] - whole[name][3]).max() > 1e-3
     assert (whole["after"] != whole["before"]).any()
+
+
+@pytest.mark.parametrize("space", ["latent", "data"])
+def test_dot_depends_neither_on_batches_nor_on_the_size_of_the_run(toy: str, tmp_path: Path, space: str) -> None:
+    words = ("refine", "--model", toy, "--method", "dot", "--space", space, "--steps", 3, "--step-size", 0.1)
+    for name, n, size in (("whole", 6, 6), ("cut", 4, 3), ("one", 1, 1)):
+        run(*words, "--out", tmp_path / name, "--n", n, "--batch-size", size)
+    whole, cut, one = (np.load(tmp_path / name / "samples.npz")["after"] for name in ("whole", "cut", "one"))
+    np.testing.assert_allclose(whole[:4], cut, atol=1e-5)
+    np.testing.assert_allclose(whole[:1], one, atol=1e-5)
+
+    pair, seeds = zoo.load(toy), wf.sample_seeds(0, 6)
+    latents, pairs = pair.prior.sample(6, seeds), pair.prior.sample(1_000, subseed(0, "pairs"))
+    function, start, paired, options = pair.critic, pair.generator(latents), pair.generator(pairs), {}
+    if space == "latent":
+        function, start, paired = lambda z: pair.critic(pair.generator(z)), latents, pairs
+        options = {"generator": pair.generator, "prior": pair.prior}
+    constant = lipschitz_constant(function, paired.detach())
+    moved = wf.methods.dot(pair.critic, start.detach(), lipschitz=constant, lr=0.1, steps=3, **options).samples
+    np.testing.assert_allclose(whole, moved, atol=1e-5)
 
 
 def test_another_seed_gives_other_samples(toy: str, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from wasserflow import divergences
+from wasserflow.checks import require_steps
 from wasserflow.flow import Watch
 from wasserflow.integrators import AdaptiveEuler, EulerMaruyama, Integrator
+from wasserflow.integrators.schedule import step_size_at, temperature_at
 from wasserflow.methods import Refinement, ddls, dot, mala, refine
 from wasserflow.spaces import PriorSpace
 from wasserflow.stopping import Stop
@@ -45,6 +47,9 @@ class MethodOptions:
         temperature: T; for DDLS the square of the noise's factor; None for methods without.
         space: where the particles live: the generator's latents, or its samples.
         tolerance: of DGflow's steps controlled by their error; None for steps of one size.
+
+    Raises:
+        ValueError: a number that the method would refuse.
     """
 
     method: MethodName
@@ -55,6 +60,15 @@ class MethodOptions:
     space: SpaceName = "latent"
     tolerance: float | None = None
 
+    def __post_init__(self) -> None:
+        require_steps(self.steps)
+        if self.step_size is not None:
+            step_size_at(self.step_size, step=0)
+        if self.temperature is not None:
+            temperature_at(self.temperature, step=0)
+        if self.tolerance is not None:
+            AdaptiveEuler(self.tolerance)
+
     @classmethod
     def resolve(cls, method: MethodName, chosen: Mapping[str, Any]) -> MethodOptions:
         """Fill what was not chosen with the method's own defaults.
@@ -64,7 +78,8 @@ class MethodOptions:
             chosen: settings by name; None where left open.
 
         Raises:
-            ValueError: a setting that the method does not have, or a tolerance beside a step size or a temperature.
+            ValueError: a setting that the method does not have, a number that it would refuse, or a tolerance beside a
+                step size or a temperature.
         """
         settings = _DEFAULTS[method]
         given = {name: value for name, value in chosen.items() if value is not None}
@@ -78,8 +93,23 @@ class MethodOptions:
             given |= {"step_size": None, "temperature": None}
         return cls(method=method, **{**settings, **given})
 
-    def runner(self, generator: nn.Module, critic: nn.Module, prior: PriorSpace, stop: Stop | None = None) -> Runner:
-        """Bind everything but the particles: `runner(particles, seed=..., watch=...)`; `stop` is for DGflow."""
+    def runner(
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        prior: PriorSpace,
+        stop: Stop | None = None,
+        lipschitz: float | None = None,
+    ) -> Runner:
+        """Bind everything but the particles: `runner(particles, seed=..., watch=...)`.
+
+        Args:
+            generator: maps latents to samples.
+            critic: the log-ratio.
+            prior: where latents come from.
+            stop: for DGflow.
+            lipschitz: for DOT; None estimates it on the particles that the runner is given.
+        """
         pulled = generator if self.space == "latent" else None
         common = {"generator": pulled, "steps": self.steps}
         support = prior if pulled is not None else None
@@ -92,7 +122,7 @@ class MethodOptions:
                 noise_scale = math.sqrt(self.temperature or 0.0)
                 return _bind(ddls, critic, prior=prior, step_size=self.step_size, noise_scale=noise_scale, **common)
             case "dot":
-                return _bind(dot, critic, prior=support, lr=self.step_size, **common)
+                return _bind(dot, critic, prior=support, lr=self.step_size, lipschitz=lipschitz, **common)
             case "mala":
                 return _bind(mala, critic, prior=prior, step_size=self.step_size, **common)
 

@@ -13,16 +13,16 @@ from wasserflow.cli.compare_cost import Cost, Counted, Meter
 from wasserflow.cli.inference import InferenceOptions, kernel_features, real_samples, seen_by
 from wasserflow.cli.measures import POINTS, reference_images
 from wasserflow.cli.real_samples import TRAINING
+from wasserflow.cli.steepness import PAIRED, steepness
 from wasserflow.data.images import to_float
 from wasserflow.densities import Features, ReferenceFeatures
 from wasserflow.models import prepare
 from wasserflow.models.pretrained import Pretrained
-from wasserflow.ratios import calibrate, lipschitz_constant
+from wasserflow.ratios import calibrate
 from wasserflow.ratios.calibration import Calibrated, outputs_of
 from wasserflow.spaces import Generated, PriorSpace, Samples
 
 _SEED = 0x63616C69  # of the calibration's samples, which no row starts from
-_PAIRED = 1_000  # as many points as the published 10 trials of 100 pairs have
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +87,8 @@ class Arena:
 
     def lipschitz(self, latent: bool) -> float:
         """Estimate DOT's constant, of the critic on latents or on samples, on others than those of a row."""
-        count = min(_PAIRED, self.count)
-        if not latent:
-            return lipschitz_constant(self.critic, self.propose(count, _SEED))
-        return lipschitz_constant(lambda z: self.critic(self.generator(z)).flatten(), self.prior.sample(count, _SEED))
+        count = min(PAIRED, self.count)
+        return steepness(self.generator, self.critic, self.prior, latent, _SEED, count)
 
     def kernel_features(self, options: InferenceOptions) -> tuple[Features | None, Tensor | ReferenceFeatures | None]:
         """The critic's features, metered, and those of gmi's real samples: training ones, or what --real gave.

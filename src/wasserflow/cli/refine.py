@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wasserflow.cli.choices import DivergenceName, MethodName, MethodOptions, SpaceName
-from wasserflow.cli.critics import critic_named
+from wasserflow.cli.critics import critic_named, require_judged
 from wasserflow.cli.inference import (
     DensityName,
     InferenceOptions,
@@ -25,14 +25,17 @@ from wasserflow.cli.measures import POINTS, Measure, measure_for
 from wasserflow.cli.pictures import Trajectory, save_pictures
 from wasserflow.cli.processes import Processes
 from wasserflow.cli.quantiles import quantile_rule, quantile_targets
+from wasserflow.cli.real_samples import as_floats
 from wasserflow.cli.refinement_job import Job
+from wasserflow.cli.steepness import steepness
 from wasserflow.cli.streaming import equal_groups, gather, leave_part, stored
 from wasserflow.cli.texts import is_text, storing
 from wasserflow.data.text import Alphabet
 from wasserflow.models import prepare, zoo
 from wasserflow.models.pretrained import Card, Pretrained
-from wasserflow.reports import RunRecord, before_after_table, prepare_out_dir
-from wasserflow.seeds import sample_seeds
+from wasserflow.reports import RunRecord, before_after_table, check_out_dir, prepare_out_dir
+from wasserflow.seeds import sample_seeds, subseed
+from wasserflow.spaces import PriorSpace
 
 
 def refine(
@@ -122,17 +125,23 @@ def refine(
     targets = quantile_targets(card, method, real, references) if match_quantiles else None
     seeds = sample_seeds(seed, n)
     attracting = _attracting(options, equal_groups(seeds, batch_size), card, devices * num_nodes)
+    for used in (targets, attracting):
+        if used is not None:
+            require_judged(judge, as_floats(used[:2]), f"real is {real or card.data}")
     features = features or card.refine.get("features")
     processes = Processes(devices, num_nodes)
     first = processes.rank == 0
     if first:
         measure = measure_for(card.data, features, seed, quick=True, alphabet=card.alphabet)
-        prepare_out_dir(out, overwrite)
+        check_out_dir(out, overwrite)
     processes.launch()
     fast = prepare(pretrained.generator, judge, precision=None if precision == "float32" else torch.bfloat16)
     job = _job(pretrained, fast, options, attracting, targets, processes.device, progress and first)
     share = _share(processes, options, seeds, batch_size)
     count = sum(map(len, share))
+    if first:
+        prepare_out_dir(out, overwrite)  # last of all: nothing is refused any more
+    processes.wait()
     if not first:
         leave_part(processes, job.batches(share), count, out, "refining")
         return
@@ -196,13 +205,23 @@ def _job(
     if isinstance(options, MethodOptions):
         prior = pretrained.prior
         stop = None if targets is None else quantile_rule(options, critic, generator, prior, targets, device)
-        runner = options.runner(generator, critic, prior, stop)
+        constant = _constant(options, generator, critic, prior, device)
+        runner = options.runner(generator, critic, prior, stop, constant)
     else:
         features = kernel_features(pretrained, device)
         real = None if attracting is None else seen_by(features, attracting, bool(options.mollifier), device, progress)
         runner = options.runner(generator, critic, pretrained.prior, features, real)
     store = storing(Alphabet(pretrained.card.alphabet)) if is_text(pretrained.card.data) else stored
     return Job(generator, pretrained.prior, runner, options.space == "latent", device, store)
+
+
+def _constant(
+    options: MethodOptions, generator: nn.Module, critic: nn.Module, prior: PriorSpace, device: torch.device
+) -> float | None:
+    """DOT's constant; estimated on each batch it would make samples depend on theirs."""
+    if options.method != "dot":
+        return None
+    return steepness(generator, critic, prior, options.space == "latent", subseed(0, "pairs"), device=device)
 
 
 def _report(
