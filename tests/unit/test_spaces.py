@@ -164,3 +164,41 @@ def test_events_of_more_dimensions() -> None:
 def test_spaces_compare_by_value() -> None:
     assert wf.spaces.Normal(3) == wf.spaces.Normal(3)
     assert wf.spaces.Box(-1, 1, 2) != wf.spaces.Box(-1, 2, 2)
+
+
+POINTS = {
+    "box": wf.spaces.Box(-1.0, 1.0, ()),
+    "normal": wf.spaces.Normal(()),
+    "product": wf.spaces.Product(a=wf.spaces.Box(-1.0, 1.0, ()), b=wf.spaces.Normal(())),
+    "fitted": wf.fit_gaussian(torch.tensor([0.0, 1.0, 2.0])),
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_events_without_axes(name: str) -> None:
+    space = POINTS[name]
+    x = space.sample(5, seed=0)
+    assert x.shape == ((5, 2) if name == "product" else (5,))
+    if name != "fitted":
+        r = wf.methods.ddls(lambda x: -x.reshape(5, -1).sum(1), x, prior=space, steps=2)
+        assert r.samples.shape == x.shape
+
+
+def test_a_box_of_numbers_holds_or_not() -> None:
+    assert POINTS["box"].energy(torch.tensor([0.5, 3.0])).tolist() == [0.0, math.inf]
+
+
+@pytest.mark.parametrize("bounds", [(-math.inf, math.inf), (0.0, math.inf)])
+def test_a_box_without_end_has_nothing_to_sample(bounds: tuple[float, float]) -> None:
+    box = wf.spaces.Box(*bounds, 2)
+    with pytest.raises(ValueError, match=r"inf\) has no uniform law; give finite bounds"):
+        box.sample(3)
+    assert torch.equal(box.project(torch.ones(1, 2)), torch.ones(1, 2))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (3,), (3, 1, 5)])
+def test_a_sphere_of_another_dimension(shape: tuple[int, ...], unchecked_annotations: None) -> None:
+    sphere, x = wf.spaces.Sphere(5), torch.ones(shape)
+    for call in (lambda: sphere.project(x), lambda: sphere.tangent(x, x)):
+        with pytest.raises(ValueError, match=r"Sphere\(5\) holds \(batch, 5\); give a sphere"):
+            call()

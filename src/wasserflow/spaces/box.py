@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from wasserflow.seeds import Seed
-from wasserflow.spaces.space import Energies, Particles, blank, event_shape, noise_like, sum_event
+from wasserflow.spaces.space import Energies, Particles, blank, event_shape, flat, noise_like, sum_event
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,12 @@ class Box:
         """Draw n samples (n, *shape); sample i depends on its own seed only.
 
         Raises:
-            ValueError: the box was made without a shape.
+            ValueError: the box was made without a shape, or has no end.
         """
         if self.shape is None:
             raise ValueError(f"Box({self.low}, {self.high}) has no shape to sample; give Box(low, high, shape)")
+        if not math.isfinite(self.high - self.low):
+            raise ValueError(f"Box({self.low}, {self.high}) has no uniform law; give finite bounds to sample from it")
         room = blank(n, event_shape(self.shape), device, dtype)
         return noise_like(room, seed).uniform(room).mul_(self.high - self.low).add_(self.low)
 
@@ -62,5 +65,5 @@ class Box:
 
     def energy(self, x: Particles) -> Energies:
         """0 inside the box and infinity outside, for (batch, *event) particles."""
-        inside = ((x >= self.low) & (x <= self.high)).flatten(1).all(dim=1)
+        inside = flat((x >= self.low) & (x <= self.high)).all(dim=1)
         return 0 * sum_event(x) + torch.where(inside, 0.0, torch.inf).to(x.dtype)

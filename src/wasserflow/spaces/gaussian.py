@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, default_collate
 
 from wasserflow.checks import require_particles
 from wasserflow.seeds import Seed
-from wasserflow.spaces.space import Particles, blank, event_shape, noise_like
+from wasserflow.spaces.space import Particles, blank, event_shape, flat, noise_like
 
 _CHUNK = 1_000  # samples at a time; a data set of images need not fit in memory
 
@@ -62,7 +62,7 @@ class Gaussian(nn.Module):
 
     def from_noise(self, noise: Particles) -> Particles:
         """Turn (n, *shape) standard normal noise ξ into samples, mean + L ξ, clamped where asked."""
-        x = self.mean.to(noise) + noise.flatten(1) @ _unpacked(self.factor.to(noise), self.mean.numel()).T
+        x = self.mean.to(noise) + flat(noise) @ _unpacked(self.factor.to(noise), self.mean.numel()).T
         if self.clamp is not None:
             x = x.clamp(*self.clamp)
         return x.reshape(noise.shape)
@@ -110,11 +110,11 @@ def fit_gaussian(
         if shape is None:
             shape = batch.shape[1:]
             # Moments about a first guess of the mean: about 0 they would lose digits.
-            guess = batch.double().flatten(1).mean(dim=0)
+            guess = flat(batch.double()).mean(dim=0)
             total, squares = torch.zeros_like(guess), guess.new_zeros(len(guess), len(guess))
         if batch.shape[1:] != shape:
             raise ValueError(f"samples have shapes {tuple(shape)} and {tuple(batch.shape[1:])}; they must be equal")
-        centred = batch.double().flatten(1) - guess
+        centred = flat(batch.double()) - guess
         count += len(batch)
         total += centred.sum(dim=0)
         squares += centred.T @ centred

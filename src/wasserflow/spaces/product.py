@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.seeds import Noise, Seed, sample_seeds
-from wasserflow.spaces.space import Energies, Particles, PriorSpace
+from wasserflow.spaces.space import Energies, Particles, PriorSpace, flat
 
 Flat = Float[Tensor, "batch total"]
 
@@ -64,7 +64,7 @@ class Product:
         """
         if set(parts) != set(self.parts):
             raise ValueError(f"parts are named {sorted(parts)}; {self!r} needs {sorted(self.parts)}")
-        return torch.cat([parts[name].flatten(1) for name in self.parts], dim=1)
+        return torch.cat([flat(parts[name]) for name in self.parts], dim=1)
 
     def sample(
         self, n: int, seed: Seed = 0, device: torch.device | str | None = None, dtype: torch.dtype | None = None

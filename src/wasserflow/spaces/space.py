@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from wasserflow.seeds import Noise, Seed, sample_seeds
@@ -84,6 +84,11 @@ def noise_like(room: Tensor, seed: Seed) -> Noise:
     return Noise(sample_seeds(seed, len(room)).to(room.device), step=-1)
 
 
+def flat(x: Shaped[Tensor, "batch *event"]) -> Shaped[Tensor, "batch size"]:
+    """Everything but the batch in one axis, also of an event without axes and of an empty batch."""
+    return x.reshape(len(x), math.prod(x.shape[1:]))
+
+
 def sum_event(x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
     """Sum over everything but the batch."""
-    return x.reshape(len(x), math.prod(x.shape[1:])).sum(dim=1)
+    return flat(x).sum(dim=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wasserflow.seeds import Seed
 from wasserflow.spaces.euclidean import Euclidean
-from wasserflow.spaces.space import Energies, Particles, blank, event_shape, noise_like
+from wasserflow.spaces.space import Energies, Particles, blank, event_shape, flat, noise_like
 
 Points = Float[Tensor, "batch dim"]
 
@@ -49,16 +49,33 @@ class Sphere:
         return self.project(noise_like(room, seed).normal(room))
 
     def project(self, x: Points) -> Points:
-        """Scale (batch, dim) points to the radius."""
+        """Scale (batch, dim) points to the radius.
+
+        Raises:
+            ValueError: particles of another shape.
+        """
+        self._require_points(x)
         return x * (self.radius / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12))
 
     def tangent(self, x: Points, velocity: Points) -> Points:
-        """Take the radial part out of a (batch, dim) velocity at x."""
+        """Take the radial part out of a (batch, dim) velocity at x.
+
+        Raises:
+            ValueError: particles of another shape.
+        """
+        self._require_points(x)
         return without_radial_part(x, velocity)
 
     def energy(self, x: Points) -> Energies:
         """0 for every (batch, dim) point: the prior is uniform."""
         return 0 * x.sum(dim=-1)
+
+    def _require_points(self, x: Particles) -> None:
+        if x.shape[1:] != (self.dim,):
+            raise ValueError(
+                f"particles have shape {tuple(x.shape)}, and Sphere({self.dim}) holds (batch, {self.dim}); "
+                "give a sphere of their dimension"
+            )
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,7 @@ class NormShells(Euclidean):
 
     def tangent(self, x: Particles, velocity: Particles) -> Particles:
         """Take the radial part out of a (batch, *event) velocity at x."""
-        return without_radial_part(x.flatten(1), velocity.flatten(1)).reshape(x.shape)
+        return without_radial_part(flat(x), flat(velocity)).reshape(x.shape)
 
 
 def without_radial_part(x: Points, vector: Points) -> Points:
