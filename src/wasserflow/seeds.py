@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-Seed = int | Sequence[int] | torch.Generator | Tensor
+Seed = int | Sequence[int] | torch.Generator | Tensor | np.ndarray
 
 
 def _signed(value: int) -> int:
@@ -51,7 +52,7 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
     `torch.Generator` is drawn from once, and so advances.
 
     Args:
-        seed: an int, a sequence of n ints, or a `torch.Generator`.
+        seed: an int, a sequence, tensor or array of n ints, or a `torch.Generator`.
         n: how many samples there are.
 
     Returns:
@@ -83,6 +84,10 @@ def sample_seeds(seed: Seed, n: int) -> Int64[Tensor, " n"]:
     if isinstance(seed, Tensor):
         if seed.dtype.is_floating_point or seed.dtype.is_complex or seed.ndim != 1:
             raise TypeError(f"seed is a tensor {tuple(seed.shape)} of {seed.dtype}; give a 1-D tensor of ints")
+        seed = seed.tolist()
+    if isinstance(seed, np.ndarray):
+        if seed.ndim != 1 or seed.dtype.kind not in "iu":
+            raise TypeError(f"seed is an array {seed.shape} of {seed.dtype}; give a 1-D array of ints")
         seed = seed.tolist()
     if isinstance(seed, (str, bytes)) or not isinstance(seed, Sequence):
         raise TypeError(f"seed is {seed!r}; give an int, a sequence of {n} ints, or a torch.Generator")

@@ -122,3 +122,19 @@ def test_ints_of_numpy_are_ints() -> None:
     assert torch.equal(wf.sample_seeds(np.int64(3), np.int32(4)), wf.sample_seeds(3, 4))
     assert wf.sample_seeds(list(np.arange(4)), 4).tolist() == [0, 1, 2, 3]
     assert wf.flow(torch.ones(1, 2), wf.GaussianPrior(), wf.EulerMaruyama(0.5), steps=np.int64(2)).step == 2
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.uint64])
+def test_an_array_of_numpy_is_a_sequence_of_seeds(dtype: type) -> None:
+    seeds = np.arange(4).astype(dtype)
+    assert wf.sample_seeds(seeds, 4).tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="4 entries for 5"):
+        wf.sample_seeds(seeds, 5)
+
+
+@pytest.mark.parametrize(
+    "seeds", [np.ones(4), np.ones((2, 2), int), np.array(3), np.array(["a"] * 4), np.ones(4, bool)]
+)
+def test_other_arrays_of_numpy_are_no_seeds(seeds: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="give a 1-D array of ints"):
+        wf.sample_seeds(seeds, 4)
