@@ -69,11 +69,31 @@ def test_potentials_add_and_scale(name: str) -> None:
         (2 * (a + 3 * other), 2 * value + 6 * more),
         (a + plain, value + plain(x)),
         (plain + a, value + plain(x)),
-        (plain - a if hasattr(a, "__rsub__") else -a + plain, plain(x) - value),
+        (plain - a, plain(x) - value),
+        (plain - (a + 3 * other), plain(x) - value - 3 * more),
+        (torch.tensor(2.0) * a, 2 * value),
+        (a * torch.tensor(2), 2 * value),
+        (a / torch.tensor(4.0), value / 4),
+        (0 * a, 0 * value),
+        (other - 0 * a, more),
     ]
     for combined, expected in cases:
         assert isinstance(combined, wf.Potential)
         torch.testing.assert_close(combined(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_term_of_weight_zero_is_left_out_also_where_it_is_infinite() -> None:
+    outside = torch.full((2, 2), 3.0)
+    prior = wf.Prior(wf.spaces.Box(-1.0, 1.0))
+    assert (0 * prior)(outside).tolist() == [0.0, 0.0]
+    assert (wf.GaussianPrior() + 0.0 * prior)(outside).tolist() == [9.0, 9.0]
+    assert torch.equal(wf.flow(outside, 0 * prior, wf.EulerMaruyama(0.5), steps=1).x, outside)
+
+
+@pytest.mark.parametrize("factor", [torch.ones(2), torch.tensor(1j), "2", None])
+def test_factors_that_are_no_numbers(factor: object) -> None:
+    with pytest.raises(TypeError):
+        factor * wf.GaussianPrior()
 
 
 def test_sum_of_a_list() -> None:

@@ -10,6 +10,8 @@ from numbers import Real
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.spaces.space import sum_event
+
 Energy = Callable[[Tensor], Tensor]
 
 
@@ -42,17 +44,19 @@ class Potential(ABC):
             return NotImplemented
         return WeightedSum((*_terms(other), *_terms(self)))
 
-    def __mul__(self, factor: float) -> WeightedSum:
-        if not isinstance(factor, Real):
+    def __mul__(self, factor: float | Tensor) -> WeightedSum:
+        number = _number(factor)
+        if number is None:
             return NotImplemented
-        return WeightedSum(tuple((float(factor) * weight, term) for weight, term in _terms(self)))
+        return WeightedSum(tuple((number * weight, term) for weight, term in _terms(self)))
 
     __rmul__ = __mul__
 
-    def __truediv__(self, divisor: float) -> WeightedSum:
-        if not isinstance(divisor, Real):
+    def __truediv__(self, divisor: float | Tensor) -> WeightedSum:
+        number = _number(divisor)
+        if number is None:
             return NotImplemented
-        return self * (1 / float(divisor))
+        return self * (1 / number)
 
     def __neg__(self) -> WeightedSum:
         return self * -1.0
@@ -62,10 +66,15 @@ class Potential(ABC):
             return NotImplemented
         return WeightedSum((*_terms(self), *((-weight, term) for weight, term in _terms(other))))
 
+    def __rsub__(self, other: Energy) -> WeightedSum:
+        if not callable(other):
+            return NotImplemented
+        return WeightedSum((*_terms(other), *_terms(-self)))
+
 
 @dataclass(frozen=True, eq=False)
 class WeightedSum(Potential):
-    """Σ weight · term, what `+` and `*` make.
+    """Σ weight · term, what `+` and `*` make; terms of weight 0 are left out, also where they are infinite.
 
     Args:
         terms: pairs of a number and a potential.
@@ -80,10 +89,17 @@ class WeightedSum(Potential):
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Sum the weighted energies."""
-        total = x.new_zeros(len(x))
+        total = sum_event(0 * x)  # has a gradient, also where no term is left
         for weight, term in self.terms:
-            total = total + weight * term(x)
+            if weight != 0:
+                total = total + weight * term(x)
         return total
+
+
+def _number(factor: object) -> float | None:
+    if isinstance(factor, Tensor) and factor.ndim == 0:
+        factor = factor.item()
+    return float(factor) if isinstance(factor, Real) else None
 
 
 def _terms(potential: Energy) -> tuple[tuple[float, Energy], ...]:
