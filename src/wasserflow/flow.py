@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite, require_particles, require_steps
-from wasserflow.freezing import modules_in, require_eval, require_same_kind
+from wasserflow.freezing import modules_in, require_eval
 from wasserflow.integrators import Drift, Integrator, State
 from wasserflow.potentials import Energy, energy_and_gradient
 from wasserflow.seeds import Noise, Seed, sample_seeds
@@ -24,8 +24,11 @@ class FlowDiverged(ValueError):
     """A flow left the finite numbers; `.state` is the last state in which everything was finite."""
 
     def __init__(self, message: str, state: State) -> None:
-        super().__init__(message)
-        self.state = state
+        super().__init__(message, state)  # both, or it could not be pickled
+        self.message, self.state = message, state
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def iterate(
@@ -68,7 +71,6 @@ def iterate(
     require_particles(x0)
     modules = modules_in(potential)
     require_eval(modules)
-    require_same_kind(x0, modules)
     x0, seeds = x0.detach(), sample_seeds(seed, len(x0)).to(x0.device)
     where = space or Euclidean()
 

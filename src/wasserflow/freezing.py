@@ -173,6 +173,34 @@ def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
 
 
 @contextmanager
+def kinds_explained(x: Tensor, modules: list[nn.Module]) -> Iterator[None]:
+    """Say which device or dtype was to blame where a computation with x inside the block fails.
+
+    Nothing is refused beforehand: functions may convert what they are given.
+
+    Raises:
+        ValueError: the block raised a RuntimeError, and `require_same_kind` refuses x.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.freezing import kinds_explained
+        >>> layer, x = torch.nn.Linear(2, 1), torch.ones(1, 2, dtype=torch.float64)
+        >>> with kinds_explained(x, [layer]):
+        ...     shape = layer(x.float()).shape
+        >>> shape
+        torch.Size([1, 1])
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        try:
+            require_same_kind(x, modules)
+        except ValueError as explanation:
+            raise explanation from error
+        raise
+
+
+@contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Put a module in evaluation mode inside the block, and every part of it back to its own mode after it.
 

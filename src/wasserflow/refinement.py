@@ -50,7 +50,7 @@ def refinement(state: State, generator: Generator | None) -> Refinement:
         FlowDiverged: the generator returns NaN or infinite samples of the last particles.
     """
     with torch.no_grad():
-        samples = state.x if generator is None else generator(state.x)
+        samples = state.x if generator is None else generator(state.x.clone())
     if bad := not_finite(samples):
         raise FlowDiverged(
             f"the generator returned NaN or infinity for sample {listed(bad)} after step {state.step}; mend it, or "

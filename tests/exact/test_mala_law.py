@@ -118,3 +118,10 @@ def test_the_method_reports_the_share_of_all_its_steps() -> None:
     assert len({float(share) for share in seen}) > 1
     assert wf.refine(lambda x: -x.square().sum(1), z0, integrator=wf.MALA(0.5), steps=2).acceptance is not None
     assert wf.refine(lambda x: -x.square().sum(1), z0, steps=2).acceptance is None
+
+
+def test_a_prior_on_a_surface_is_refused() -> None:
+    """The proposals would leave the sphere, and what was brought back would no longer be what was accepted."""
+    sphere = wf.spaces.Sphere(3)
+    with pytest.raises(ValueError, match="the space moved particles"):
+        wf.methods.mala(lambda x: 3 * x[:, 2], sphere.sample(20), None, sphere, steps=5)

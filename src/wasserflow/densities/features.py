@@ -23,7 +23,7 @@ def flat_features(features: Features | None, x: Float[Tensor, "batch *event"]) -
     Raises:
         ValueError: the features are not a floating-point tensor with one row a sample.
     """
-    values = x if features is None else features(x)
+    values = x if features is None else features(x.clone())  # networks may begin in place
     if not isinstance(values, Tensor) or values.ndim == 0 or len(values) != len(x) or not values.is_floating_point():
         got = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"the features of {len(x)} samples are {got}; they must be floating point ({len(x)}, ...)")

@@ -60,7 +60,7 @@ class EulerMaruyama:
 
 def shortened(move: Tensor, longest: float) -> Tensor:
     """The (batch, *event) moves, those longer than `longest` brought down to it."""
-    lengths = move.flatten(1).norm(dim=1).view(-1, *[1] * (move.ndim - 1))
+    lengths = move.reshape(len(move), -1).norm(dim=1).view(-1, *[1] * (move.ndim - 1))
     return move * (longest / lengths).clamp(max=1.0)
 
 

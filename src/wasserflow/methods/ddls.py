@@ -64,6 +64,8 @@ def ddls(
     """
     if not 0 <= noise_scale < math.inf:
         raise ValueError(f"noise_scale is {noise_scale}; it must be 0 or more, and finite")
+    if callable(step_size):
+        raise TypeError("step_size is a function; ddls takes a number: write the flow with wf.flow for a schedule")
     potential = Prior(prior) + pulled_back(Divergence(KL(), critic), generator)
     integrator = EulerMaruyama(step_size_at(step_size, 0) / 2, temperature=noise_scale**2)
     return refinement(flow(z0, potential, integrator, steps, prior, seed, watch=watch), generator)

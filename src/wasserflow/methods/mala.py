@@ -46,7 +46,7 @@ def mala(
 
     Raises:
         FlowDiverged: an infinite energy at the start, or a NaN energy there or at a proposal.
-        ValueError: what `wf.refine` refuses, or latents outside the prior's support.
+        ValueError: what `wf.refine` refuses, latents outside the prior's support, or a prior on a surface (`Sphere`).
 
     Source: Wang et al. 2021 (REP-GAN), algorithm 1; Roberts & Tweedie 1996.
 
@@ -58,5 +58,6 @@ def mala(
         (True, True)
     """
     potential = Prior(prior) + pulled_back(Divergence(KL(), critic), generator)
-    # Leaving the support is a proposal of infinite energy, which the rule rejects: nothing is projected.
-    return refinement(flow(z0, potential, MALA(step_size), steps, seed=seed, watch=watch), generator)
+    # Leaving the support is a proposal of infinite energy, which the rule rejects. The space is for priors on surfaces:
+    # their projection moves what was accepted, and MALA refuses that.
+    return refinement(flow(z0, potential, MALA(step_size), steps, prior, seed, watch), generator)

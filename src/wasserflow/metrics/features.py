@@ -101,7 +101,7 @@ def _features(feature_net: FeatureNet, batch: Tensor, first: int) -> Tensor:
     name, shape = type(feature_net).__name__, tuple(batch.shape)
     try:
         with torch.no_grad():
-            features = feature_net(batch)
+            features = feature_net(batch.clone())  # networks may begin in place
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.freezing import frozen, gradients_on
+from wasserflow.freezing import frozen, gradients_on, kinds_explained
 from wasserflow.potentials.potential import Energy
 
 
@@ -24,14 +24,14 @@ def energy_and_gradient(
         (batch,) energies and (batch, *event) gradients, both detached.
 
     Raises:
-        ValueError: energies of the wrong shape, or without a gradient.
+        ValueError: energies of the wrong shape or without a gradient, or a device or dtype that a module cannot take.
 
     Example:
         >>> import torch, wasserflow as wf
         >>> wf.potentials.energy_and_gradient(wf.GaussianPrior(), torch.tensor([[3.0, 4.0]]), [])
         (tensor([12.5000]), tensor([[3., 4.]]))
     """
-    with gradients_on(), frozen(modules):
+    with gradients_on(), frozen(modules), kinds_explained(x, modules):
         # Inference tensors cannot be differentiated; their copies can.
         x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
         energy = potential(x)

@@ -39,7 +39,7 @@ class Pullback(Potential):
 
     def __call__(self, x: Float[Tensor, "batch *latent"]) -> Float[Tensor, " batch"]:
         """Evaluate the energy of (batch, *latent) latents."""
-        samples = self.generator(x)
+        samples = self.generator(x.clone())  # networks may begin in place
         if not isinstance(samples, Tensor) or samples.ndim == 0 or len(samples) != len(x):
             got = tuple(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
             raise ValueError(f"the generator returned {got} for {len(x)} latents; it must return {len(x)} samples")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from wasserflow.checks import require_sets
-from wasserflow.freezing import adopt, gradients_on, modules_in, require_eval, require_same_kind
+from wasserflow.freezing import adopt, gradients_on, kinds_explained, modules_in, require_eval
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 from wasserflow.rows import in_batches
 
@@ -101,8 +101,7 @@ def outputs_of(critic: LogRatio, real: Tensor, fake: Tensor) -> tuple[Float64[Te
     require_eval(modules)
     values = []
     for name, samples in (("real", real), ("fake", fake)):
-        require_same_kind(samples, modules)
-        with torch.no_grad():
+        with torch.no_grad(), kinds_explained(samples, modules):
             values.append(in_batches(partial(log_ratio_of, critic), samples).double())
         if not values[-1].isfinite().all():
             raise ValueError(f"the critic is NaN or infinite on {name}; give one that is finite there")

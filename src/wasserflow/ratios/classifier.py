@@ -39,7 +39,7 @@ def log_probability_of(
         >>> log_probability_of(torch.nn.Identity(), torch.tensor([[0.0, 0.0]]), label=1)
         tensor([-0.6931])
     """
-    logits = classifier(x)
+    logits = classifier(x.clone())  # networks may begin in place
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"the classifier returned {got} for {len(x)} samples; it must return ({len(x)}, classes)")

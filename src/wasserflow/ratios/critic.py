@@ -38,7 +38,7 @@ def log_ratio_of(critic: LogRatio, x: Shaped[Tensor, "batch *event"]) -> Float[T
         >>> log_ratio_of(lambda x: x.sum(dim=1, keepdim=True), torch.ones(3, 2))
         tensor([2., 2., 2.])
     """
-    values = critic(x)
+    values = critic(x.clone())  # networks may begin in place, and x is someone's
     if isinstance(values, (tuple, list)) and values:
         values = values[0]
     if not isinstance(values, Tensor):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wasserflow.checks import listed, not_finite, require_particles
 from wasserflow.freezing import modules_in, require_eval
+from wasserflow.ratios.critic import log_ratio_of
 from wasserflow.seeds import Noise, Seed, sample_seeds
 from wasserflow.spaces.space import sum_event
 
@@ -31,7 +32,7 @@ def lipschitz_constant(
     `trials` steady the estimate, more `pairs` raise it.
 
     Args:
-        function: maps (batch, *event) to (batch,).
+        function: maps (batch, *event) to (batch,) or (batch, 1).
         x: (batch, *event) points to pair, at least 2 different ones.
         seed: chooses the pairs.
         pairs: how many a trial.
@@ -56,7 +57,7 @@ def lipschitz_constant(
         raise ValueError(f"{len(x)} sample makes no pair to estimate the Lipschitz constant on; give lipschitz=")
     require_eval(modules_in(function))
     with torch.no_grad():
-        values = function(x)
+        values = log_ratio_of(function, x)
         if bad := not_finite(values):
             raise ValueError(
                 f"the critic is NaN or infinite on sample {listed(bad)}; give one that is finite there, or mend the "
