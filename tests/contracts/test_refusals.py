@@ -355,3 +355,18 @@ def test_spaces_which_cannot_be(make: Callable) -> None:
 def test_box_without_shape_cannot_sample() -> None:
     with refused(ValueError, "shape"):
         wf.spaces.Box(-1.0, 1.0).sample(3)
+
+
+@pytest.mark.parametrize("divergence", ["kl", None, wf.KL, 1.0])
+def test_divergence_which_is_none(divergence: object) -> None:
+    with refused(TypeError, "divergence", repr(divergence), "wf.KL()"):
+        wf.Divergence(divergence, mlp_critic())
+    with refused(TypeError, "divergence", repr(divergence), "wf.KL()"):
+        wf.refine(mlp_critic(), particles(), divergence=divergence)
+
+
+@pytest.mark.parametrize("prior", [None, "normal", wf.spaces.Normal, wf.spaces.Euclidean()])
+@pytest.mark.parametrize("name", ["ddls", "mala"])
+def test_prior_without_a_density(name: str, prior: object) -> None:
+    with refused(TypeError, "prior", repr(prior), "wf.spaces.Normal"):
+        call(name, prior=prior)

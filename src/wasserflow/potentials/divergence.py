@@ -21,6 +21,7 @@ class Divergence(Potential):
         log_ratio: estimates log p_data - log p_model; maps (batch, *event) to (batch,) or (batch, 1).
 
     Raises:
+        TypeError: the divergence is none, such as a name or a class.
         ValueError: when called, if the log-ratio has another shape.
 
     Source: DGflow (arXiv 2012.00780), eq. 8.
@@ -34,6 +35,12 @@ class Divergence(Potential):
 
     divergence: FDivergence
     log_ratio: LogRatio
+
+    def __post_init__(self) -> None:
+        if isinstance(self.divergence, type) or not callable(getattr(self.divergence, "first_variation", None)):
+            raise TypeError(
+                f"the divergence is {self.divergence!r}; give an f-divergence such as wf.KL() or wf.JensenShannon()"
+            )
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the first variation at (batch, *event) samples."""

@@ -19,6 +19,9 @@ class Prior(Potential):
     Args:
         space: the prior.
 
+    Raises:
+        TypeError: the space has no density.
+
     Source: DDLS (Che et al. 2020, arXiv 2003.06060), eq. 6.
 
     Example:
@@ -28,6 +31,13 @@ class Prior(Potential):
     """
 
     space: PriorSpace
+
+    def __post_init__(self) -> None:
+        if isinstance(self.space, type) or not callable(getattr(self.space, "energy", None)):
+            raise TypeError(
+                f"the prior is {self.space!r}, which has no density; give the law of the generator's latents, such as "
+                "wf.spaces.Normal(128)"
+            )
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the energy of (batch, *event) latents."""
