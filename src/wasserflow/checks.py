@@ -62,7 +62,7 @@ def check_images(images: Shaped[Tensor, "*shape"]) -> None:
         images: the tensor to check.
 
     Raises:
-        TypeError: the tensor is not floating point.
+        TypeError: no floating-point tensor.
         ValueError: another shape, NaN, or values outside [-1, 1].
 
     Example:
@@ -70,6 +70,16 @@ def check_images(images: Shaped[Tensor, "*shape"]) -> None:
         >>> from wasserflow.checks import check_images
         >>> check_images(torch.zeros(4, 3, 32, 32))
     """
+    if isinstance(images, (tuple, list)):
+        raise TypeError(
+            f"a batch of images is a {type(images).__name__} of {len(images)}; give tensors of images alone: "
+            "(images for images, labels in loader)"
+        )
+    if not isinstance(images, Tensor):
+        raise TypeError(
+            f"images are a {type(images).__name__}; give a tensor of floats on [-1, 1], or an iterable of such "
+            "batches: torch.from_numpy(images) makes one of an array"
+        )
     if not images.is_floating_point():
         raise TypeError(
             f"images are {images.dtype}; give floats on [-1, 1]: "
@@ -88,6 +98,26 @@ def check_images(images: Shaped[Tensor, "*shape"]) -> None:
             f"images lie in [{low:.6g}, {high:.6g}]; they must be finite and in [-1, 1]: "
             "8-bit values are mapped by x / 127.5 - 1, values on [0, 1] by 2 * x - 1"
         )
+
+
+def require_features(**sets: object) -> None:
+    """Refuse anything but tensors (n, features).
+
+    Args:
+        sets: by the name that a message gives them.
+
+    Raises:
+        TypeError: one that is not a tensor.
+        ValueError: another shape.
+    """
+    for name, features in sets.items():
+        if not isinstance(features, Tensor):
+            raise TypeError(
+                f"{name} is a {type(features).__name__}; give a tensor (n, features): torch.from_numpy makes one of an "
+                "array, wasserflow.metrics.extract_features one of images"
+            )
+        if features.ndim != 2:
+            raise ValueError(f"{name} has shape {tuple(features.shape)}; give (n, features)")
 
 
 def require_sets(**sets: object) -> None:

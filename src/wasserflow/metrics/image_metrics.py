@@ -94,7 +94,7 @@ def evaluate_images(
         for the four that count neighbours, with fewer than 6 images on a side.
 
     Raises:
-        TypeError: the images are not floating point.
+        TypeError: the images are not floating-point tensors, or the reference is none.
         ValueError: wrong range or shape, or a net that must not be used as it is; another number of features than
             the reference's.
 
@@ -112,6 +112,11 @@ def evaluate_images(
         >>> evaluate_images(fake, reference_set(net, real, name="noise"), net).reference
         'noise'
     """
+    if not isinstance(reference, Reference):
+        raise TypeError(
+            f"the reference is a {type(reference).__name__}; give reference_set(feature_net, images), or what "
+            "load_reference read"
+        )
     stored = _rounded(samples, batch_size)
     features = extract_features(feature_net, map(to_float, stored.split(batch_size)))
     result = ImageMetrics(

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wasserflow.checks import require_features
+
 
 def inception_score(logits: Float[Tensor, "n classes"], splits: int = 10, seed: int = 0) -> tuple[float, float]:
     """exp of the mutual information between image and predicted class: 1 (worst) to the number of classes.
@@ -23,7 +25,8 @@ def inception_score(logits: Float[Tensor, "n classes"], splits: int = 10, seed: 
         Mean and standard deviation over the splits.
 
     Raises:
-        ValueError: fewer than 2 splits, or fewer images than splits.
+        TypeError: logits that are not a tensor.
+        ValueError: another shape, fewer than 2 splits, or fewer images than splits.
 
     Source:
         Salimans et al. 2016, "Improved techniques for training GANs", section 4; computed by torchmetrics.
@@ -34,6 +37,7 @@ def inception_score(logits: Float[Tensor, "n classes"], splits: int = 10, seed: 
         >>> round(inception_score(sure)[0], 1)
         10.0
     """
+    require_features(logits=logits)
     if not 2 <= splits <= len(logits):
         raise ValueError(f"splits is {splits} for {len(logits)} images; it must be between 2 and the number of images")
     # torchmetrics takes seconds to import, and nothing else here needs it.

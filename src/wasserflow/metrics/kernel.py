@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wasserflow.checks import require_features
+
 
 def kernel_distance(
     samples: Float[Tensor, "n features"],
@@ -33,7 +35,8 @@ def kernel_distance(
         Mean and standard deviation over the subsets.
 
     Raises:
-        ValueError: different numbers of features, fewer than 2 samples, or no subsets.
+        TypeError: not tensors.
+        ValueError: another shape, different numbers of features, fewer than 2 samples, or no subsets.
 
     Source:
         Bińkowski et al. 2018, "Demystifying MMD GANs", section 3; computed by torchmetrics.
@@ -45,6 +48,7 @@ def kernel_distance(
         >>> mean > 5 * std
         True
     """
+    require_features(samples=samples, reference=reference)
     if samples.shape[1] != reference.shape[1]:
         raise ValueError(
             f"the samples have {samples.shape[1]} features and the reference {reference.shape[1]}; "

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from wasserflow.checks import require_features
+
 FEW_SAMPLES = 2_048
 
 
@@ -40,7 +42,13 @@ class FeatureMoments:
 
     @classmethod
     def of(cls, features: Float[Tensor, "n features"]) -> FeatureMoments:
-        """Sum (n, features) features."""
+        """Sum (n, features) features.
+
+        Raises:
+            TypeError: not a tensor.
+            ValueError: another shape.
+        """
+        require_features(features=features)
         exact = features.detach().double()
         return cls(exact.sum(dim=0), exact.T @ exact, len(exact))
 
@@ -49,7 +57,8 @@ class FeatureMoments:
         """Sum batches of (batch, features) features one after another.
 
         Raises:
-            ValueError: there are no batches.
+            TypeError: a batch that is not a tensor, such as a pair with labels.
+            ValueError: there are no batches, or one of another shape.
         """
         moments: FeatureMoments | None = None
         for batch in batches:
@@ -98,6 +107,7 @@ def frechet_distance(samples: FeatureMoments, reference: FeatureMoments) -> floa
         The distance, in squared units of the features.
 
     Raises:
+        TypeError: something else than moments.
         ValueError: different numbers of features, or fewer than 2 samples.
 
     Warns:
@@ -112,6 +122,9 @@ def frechet_distance(samples: FeatureMoments, reference: FeatureMoments) -> floa
         >>> round(frechet_distance(FeatureMoments.of(x), FeatureMoments.of(x + 3.0)), 3)
         18.0
     """
+    for name, moments in (("samples", samples), ("reference", reference)):
+        if not isinstance(moments, FeatureMoments):
+            raise TypeError(f"{name} is a {type(moments).__name__}; give its moments: FeatureMoments.of(features)")
     if samples.features != reference.features:
         raise ValueError(
             f"the samples have {samples.features} features and the reference {reference.features}; "

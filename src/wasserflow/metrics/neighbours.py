@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from wasserflow.checks import require_features
 from wasserflow.metrics.nearest import nearest_neighbours
 
 
@@ -54,7 +55,9 @@ def neighbour_metrics(
         The four metrics.
 
     Raises:
-        ValueError: different numbers of features; a set with no more than k points; k or chunk_size below 1.
+        TypeError: not tensors.
+        ValueError: another shape; different numbers of features; a set with no more than k points; k or chunk_size
+            below 1.
 
     Source:
         Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models", equation 1-2;
@@ -100,6 +103,7 @@ def _radii(points: Tensor, neighbours: tuple[int, ...], chunk_size: int) -> list
 
 
 def _check(samples: Tensor, reference: Tensor, nearest: int, further: int, chunk_size: int) -> None:
+    require_features(samples=samples, reference=reference)
     if samples.shape[1] != reference.shape[1]:
         raise ValueError(
             f"the samples have {samples.shape[1]} features and the reference {reference.shape[1]}; "

@@ -120,6 +120,11 @@ def wasserstein2(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> float:
 
 def _check_pair(a: Tensor, b: Tensor, a_name: str, b_name: str) -> None:
     for points, name in ((a, a_name), (b, b_name)):
+        if not isinstance(points, Tensor):
+            raise TypeError(
+                f"{name} is a {type(points).__name__}; give a tensor (number, dimension): torch.from_numpy makes "
+                "one of an array"
+            )
         if points.ndim != 2 or not points.numel():
             raise ValueError(f"{name} has shape {tuple(points.shape)}; allowed is (number, dimension), none of them 0")
         if not points.isfinite().all():

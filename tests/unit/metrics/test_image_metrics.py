@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from wasserflow import metrics
 from wasserflow.data.images import to_float, to_uint8
@@ -117,3 +118,49 @@ def test_bad_input_is_refused() -> None:
         evaluate_images([], reference, net)
     with pytest.raises(ValueError, match="'empty' has no images"):
         reference_set(net, [], name="empty")
+
+
+LOADER = DataLoader(TensorDataset(torch.zeros(4, 1, 8, 8), torch.arange(4)), batch_size=2)
+NOT_IMAGES = [
+    (np.zeros((4, 1, 8, 8), np.float32), r"images are a ndarray; give a tensor .*torch\.from_numpy"),
+    (LOADER, r"a batch of images is a list of 2; give tensors of images alone"),
+    ("images.npz", "images are a str; give a tensor"),
+]
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+@pytest.mark.parametrize(("images", "message"), NOT_IMAGES)
+def test_what_is_no_images_is_named(images: object, message: str) -> None:
+    reference = reference_set(Pooled(), torch.zeros(4, 1, 8, 8) - 1)
+    for call in (lambda: evaluate_images(images, reference, Pooled()), lambda: reference_set(Pooled(), images)):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_images_in_the_place_of_a_reference_are_refused_at_once() -> None:
+    calls = []
+    with pytest.raises(TypeError, match=r"the reference is a Tensor; give reference_set\(feature_net, images\)"):
+        evaluate_images(torch.zeros(4, 1, 8, 8), torch.zeros(4, 1, 8, 8), calls.append)
+    assert not calls
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_features_that_are_no_tensors_are_named() -> None:
+    good, bad = torch.randn(9, 3), np.zeros((9, 3))
+    message = r"(samples|logits|features) is a ndarray; give a tensor \(n, features\)"
+    for call in (
+        lambda: metrics.kernel_distance(bad, good),
+        lambda: metrics.neighbour_metrics(bad, good),
+        lambda: metrics.inception_score(bad),
+        lambda: metrics.FeatureMoments.of(bad),
+        lambda: metrics.FeatureMoments.stream([bad]),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+    with pytest.raises(TypeError, match="features is a list"):
+        metrics.FeatureMoments.stream([[good, torch.arange(9)]])
+    with pytest.raises(ValueError, match=r"features has shape \(9,\); give \(n, features\)"):
+        metrics.FeatureMoments.of(good[:, 0])
+    with pytest.raises(TypeError, match=r"reference is a Tensor; give its moments: FeatureMoments\.of"):
+        metrics.frechet_distance(metrics.FeatureMoments.of(good), good)

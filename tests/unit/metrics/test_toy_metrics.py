@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -84,3 +85,9 @@ def test_widths_must_be_positive() -> None:
         kde_score(x, x, bandwidth=0.0)
     with pytest.raises(ValueError, match=r"std is -1\.0"):
         high_quality_fraction(x, x, std=-1.0)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_points_that_are_no_tensor_are_named() -> None:
+    with pytest.raises(TypeError, match=r"y is a ndarray; give a tensor .*torch\.from_numpy"):
+        wasserstein2(torch.zeros(3, 2), np.zeros((3, 2)))
