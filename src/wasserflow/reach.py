@@ -16,13 +16,14 @@ from types import CodeType, FunctionType, MappingProxyType
 from torch import Tensor
 
 _LEAVES = (str, bytes, int, float, complex, Tensor, type(None))
+_MANY = 10_000  # a longer collection is data, and would take seconds to look through
 _LIBRARIES = (sysconfig.get_path("stdlib"), str(Path(__file__).parent))
 
 
 def parts_of(item: object) -> list[object]:
     """List what an object leads to: contents, attributes, those of its class, what a function closes over and names.
 
-    Nothing is called: properties are not evaluated. Of installed packages neither the globals nor what classes hold is
+    Nothing is called: properties are not evaluated. Collections of more than 10,000 are not looked into. Of installed packages neither the globals nor what classes hold is
     followed: no network of the caller's is there.
 
     Args:
@@ -43,9 +44,9 @@ def parts_of(item: object) -> list[object]:
     if isinstance(item, type):
         return [value for each in item.__mro__ if not _installed(_file_of(each)) for value in vars(each).values()]
     parts: list[object] = []
-    if isinstance(item, (dict, MappingProxyType)):
+    if isinstance(item, (dict, MappingProxyType)) and len(item) <= _MANY:
         parts += item.values()
-    elif isinstance(item, (list, tuple, set, frozenset, deque)):
+    elif isinstance(item, (list, tuple, set, frozenset, deque)) and len(item) <= _MANY:
         parts += item
     return [*parts, *getattr(item, "__dict__", {}).values(), *_slots(item), type(item)]
 

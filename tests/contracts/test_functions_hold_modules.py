@@ -57,7 +57,7 @@ def test_a_network_of_another_dtype_is_refused_by_name(name: str) -> None:
     network = nn.Linear(2, 1)
     wrapped = WRAPPERS[name](lambda x: network(x))
     with pytest.raises(ValueError, match=r"is torch.float32 but the particles are torch.float64; convert one"):
-        wf.refine(wrapped, POINTS.double(), steps=1)
+        wf.methods.best_of(lambda n, seed: POINTS[:n].double(), wrapped, 16, k=1)
 
 
 def test_generated_takes_functions_and_refuses_what_is_inside() -> None:

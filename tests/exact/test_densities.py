@@ -109,7 +109,7 @@ def test_mollified_kernel_is_a_wider_kernel_on_average(scale: float) -> None:
     bandwidth, dim, draws = 1.1, 3, 4_000
     generator = torch.Generator().manual_seed(4)
     x, y = (torch.randn(n, dim, dtype=torch.float64, generator=generator) for n in (5, 7))
-    shifted = shifted_features(None, y, scale, draws, Noise(wf.sample_seeds(0, 7)))
+    shifted = shifted_features(None, y, scale, draws, Noise(wf.sample_seeds(0, 7), step=0))
     wide = bandwidth**2 + 2 * scale**2
     kernels = (-torch.cdist(x, y).square() / wide).exp() * (bandwidth**2 / wide) ** (dim / 2)
     samples = (-(x[:, None, None] - shifted).square().sum(-1) / bandwidth**2).exp()  # (points, draws, references)
