@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+from torch import Tensor, nn
+
+from wasserflow.cli.critics import require_judged
 from wasserflow.cli.judges import SHIPPED_JUDGES
 from wasserflow.cli.trained import ImagesName, built, images_of, mirrored, save_trained, told
 from wasserflow.models import zoo
-from wasserflow.models.pretrained import Recipe
+from wasserflow.models.pretrained import Pretrained, Recipe
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.models.resnet_critic import ResNetCritic
 from wasserflow.models.sndcgan import SNDCGANCritic
@@ -196,19 +200,16 @@ def train_critic(
     if critic_channels is not None and backbone is not None:
         raise ValueError(f"critic_channels is {critic_channels} and backbone is {backbone}; give only one of them")
     pair = zoo.load(model)
+    if pair.prior is None or "generator" not in pair.networks:
+        raise ValueError(f"{model} has no generator of latents; give a model that has one")
     train, held_out = images_of(data, "train").images, images_of(data, "validation").images
-    critic, recipe = pair.critic, pair.card.networks["critic"]
-    if critic_channels is not None:
-        sizes: dict[str, Any] = {
-            "channels": critic_channels,
-            "image_size": train.shape[-1],
-            "image_channels": train.shape[1],
-        }
-        critic, recipe = SNDCGANCritic(**sizes), Recipe("SNDCGANCritic", sizes)
-    if backbone is not None:
-        critic = ResNetCritic.on(_classifier(backbone))
-        recipe = Recipe("ResNetCritic", {"widths": critic.widths, "image_channels": critic.image_channels})
-    assert pair.prior is not None
+    with torch.no_grad():
+        made = pair.generator(pair.prior.sample(2, seed=0))
+    shape, wanted = tuple(made.shape[1:]), tuple(train.shape[1:])
+    if shape != wanted:
+        raise ValueError(f"{model} makes samples of shape {shape}, images of {data} have {wanted}; give its own --data")
+    critic, recipe = _first_critic(pair, train, critic_channels, backbone)
+    require_judged(critic, made, f"backbone is {backbone}")
     flips = mirrored(data, flips)
     refitted = refit_critic(critic, pair.generator, pair.prior, train, held_out, out, flips=flips, **settings)
     assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
@@ -226,8 +227,27 @@ def train_critic(
     )
 
 
+def _first_critic(
+    pair: Pretrained, images: Tensor, channels: int | None, backbone: str | None
+) -> tuple[nn.Module, Recipe]:
+    """What the critic is before it is refitted, and how to build it."""
+    if channels is not None:
+        sizes: dict[str, Any] = {
+            "channels": channels,
+            "image_size": images.shape[-1],
+            "image_channels": images.shape[1],
+        }
+        return SNDCGANCritic(**sizes), Recipe("SNDCGANCritic", sizes)
+    if backbone is not None:
+        critic = ResNetCritic.on(_classifier(backbone))
+        return critic, Recipe("ResNetCritic", {"widths": critic.widths, "image_channels": critic.image_channels})
+    if "critic" not in pair.networks:
+        raise ValueError(f"{pair.card.name} has no critic to begin with; give --critic-channels or --backbone")
+    return pair.critic, pair.card.networks["critic"]
+
+
 def _classifier(name: str) -> SmallResNet:
-    model = zoo.load(name).model
+    model = zoo.load(name).networks.get("model")
     if not isinstance(model, SmallResNet):
-        raise ValueError(f"backbone is {name}, a {type(model).__name__}; give a SmallResNet, such as cifar10-resnet")
+        raise ValueError(f"backbone is {name}, which is no SmallResNet; give one, such as cifar10-resnet")
     return model
