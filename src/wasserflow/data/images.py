@@ -153,13 +153,13 @@ def split_validation(data: LabelledImages) -> tuple[LabelledImages, LabelledImag
 
 
 def image_parquet(
-    files: str | Path | Sequence[str | Path], image_column: str = "image", label_column: str | None = None
+    files: str | Path | Sequence[str | Path], image_column: str | None = None, label_column: str | None = None
 ) -> LabelledImages:
     """Read the images of parquet files in the layout of the Hugging Face hub.
 
     Args:
         files: one parquet file or several.
-        image_column: the column that holds the images.
+        image_column: the column that holds the images; None for `image` or else `img`, the hub's names.
         label_column: the column that holds integer labels; None for a set without labels.
 
     Returns:
@@ -176,6 +176,9 @@ def image_parquet(
     import datasets
 
     table = datasets.load_dataset("parquet", data_files=[str(p) for p in paths], split="train")
+    if image_column is None:
+        names = table.column_names
+        image_column = "img" if "img" in names and "image" not in names else "image"
     return _decode(table, image_column, label_column, source=", ".join(map(str, paths)))
 
 

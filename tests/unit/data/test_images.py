@@ -86,9 +86,17 @@ def test_grey_images_have_one_channel_and_need_no_labels(tmp_path: Path) -> None
 
 
 def test_a_missing_column_is_named_with_those_that_exist(tmp_path: Path) -> None:
-    write_parquet(tmp_path / "x.parquet", random_pictures(1, 4, 4), [0])
-    with pytest.raises(ValueError, match=r"no column 'image'; it has img, label"):
+    write_parquet(tmp_path / "x.parquet", random_pictures(1, 4, 4), [0], column="picture")
+    with pytest.raises(ValueError, match=r"no column 'image'; it has picture, label"):
         image_parquet(tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=r"no column 'img'; it has picture, label"):
+        image_parquet(tmp_path / "x.parquet", "img")
+
+
+def test_the_column_of_the_hub_s_cifar10_is_found(tmp_path: Path) -> None:
+    pictures = random_pictures(2, 4, 4, 3)
+    write_parquet(tmp_path / "x.parquet", pictures, [0, 1], column="img")
+    assert np.array_equal(image_parquet(tmp_path / "x.parquet").images[1].permute(1, 2, 0).numpy(), pictures[1])
 
 
 def test_images_of_different_shapes_are_refused(tmp_path: Path) -> None:
