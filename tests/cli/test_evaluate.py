@@ -43,6 +43,33 @@ def test_before_and_after_stand_side_by_side(tmp_path: Path, capsys) -> None:
     assert "after" in table
 
 
+@pytest.mark.parametrize("name", ["before", "after"])
+def test_one_side_alone_is_measured(tmp_path: Path, capsys, name: str) -> None:
+    np.savez(tmp_path / "s.npz", **{name: Gaussians25().sample(50, seed=1).numpy()})
+    main(["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", "25gaussians"])
+    table = capsys.readouterr().out
+    assert table.split()[:2] == ["metric", name]
+    assert "50 samples" in table
+
+
+def test_features_of_what_is_no_classifier_are_refused(tmp_path: Path, capsys) -> None:
+    np.savez(tmp_path / "s.npz", samples=np.zeros((2, 32, 32, 3), np.uint8))
+    words = ["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", "cifar10"]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--features", "cifar10-sndcgan"])
+    assert stop.value.code == 2
+    assert "cifar10-sndcgan is no classifier" in capsys.readouterr().err
+
+
+def test_a_reference_without_samples_is_refused(tmp_path: Path, capsys) -> None:
+    np.savez(tmp_path / "s.npz", before=np.zeros((2, 32, 32, 3), np.uint8))
+    words = ["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", str(tmp_path / "s.npz")]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--features", "cifar10-resnet"])
+    assert stop.value.code == 2
+    assert "holds before; a reference needs the array `samples`" in capsys.readouterr().err
+
+
 def test_images_equal_to_the_reference_have_distance_zero(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
     np.savez(tmp_path / "real.npz", samples=images)

@@ -12,7 +12,7 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from wasserflow.cli.judges import SHIPPED_JUDGES, load_classifier
-from wasserflow.cli.measures import ClassifierFeatures, to_float_images
+from wasserflow.cli.measures import ClassifierFeatures, classifier_of, to_float_images
 from wasserflow.cli.trained import ImagesName, images_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import Nearest, extract_features, feature_batches, nearest_neighbours
@@ -80,7 +80,7 @@ def find_copies(samples: np.ndarray, data: ImagesName, features: str, k: int) ->
     training, held_out = (images_of(data, split).images for split in ("train", "test"))
     generated = torch.from_numpy(samples).permute(0, 3, 1, 2)
     both = torch.cat([to_float_images(samples), to_float(held_out[: len(samples)])])
-    net = ClassifierFeatures(zoo.load(features).model)
+    net = ClassifierFeatures(classifier_of(zoo.load(features)))
     seen = feature_batches(net, map(to_float, training.split(200)))
     return Copies(
         generated,

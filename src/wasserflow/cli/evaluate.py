@@ -15,7 +15,8 @@ def evaluate(
     """Measure stored samples against a reference set.
 
     Args:
-        samples: An .npz file with `before` and `after`, or with `samples`: uint8 images NHWC, points (n, 2) or strings.
+        samples: An .npz file with `before` and `after`, one of them, or `samples`: uint8 images NHWC, points (n, 2) or
+            strings.
         reference: cifar10 or mnist (their test images), cifar10-validation or mnist-validation (for choosing settings),
             25gaussians, swissroll, billion-words, or a folder, .parquet or .npz file.
         features: For images: a classifier such as cifar10-resnet whose features are used, or inception.
@@ -30,8 +31,8 @@ def evaluate(
     if {"before", "after"} <= set(numbers):
         print(before_after_table(numbers["before"], numbers["after"], measure.labels))
     else:
-        rows = [[label, numbers["samples"].get(name)] for name, label in measure.labels.items()]
-        print(format_table(["metric", "samples"], [row for row in rows if row[1] is not None]))
+        rows = [[label, *(each.get(name) for each in numbers.values())] for name, label in measure.labels.items()]
+        print(format_table(["metric", *numbers], [row for row in rows if row[1] is not None]))
     shown = next(iter(numbers.values()))
     print(f"{shown['samples']} samples against {shown['reference']}" + (f", features {features}" if features else ""))
     if json_file is not None:

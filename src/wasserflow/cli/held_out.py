@@ -7,7 +7,7 @@ from typing import Literal
 from jaxtyping import UInt8
 from torch import Tensor
 
-from wasserflow.cli.measures import ClassifierFeatures
+from wasserflow.cli.measures import ClassifierFeatures, classifier_of
 from wasserflow.cli.trained import ImagesName, images_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import FeatureMoments, extract_features, frechet_distance, load_reference
@@ -26,7 +26,7 @@ class HeldOutDistance:
     """
 
     def __init__(self, classifier: Pretrained, data: ImagesName, split: Literal["test", "validation"]) -> None:
-        self.features = ClassifierFeatures(classifier.model)
+        self.features = ClassifierFeatures(classifier_of(classifier))
         stored = classifier.folder / f"reference-{data}.safetensors"
         if split == "test" and stored.is_file():
             self.reference = load_reference(stored).moments

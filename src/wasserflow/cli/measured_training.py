@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wasserflow.cli.judges import SHIPPED_JUDGES
-from wasserflow.cli.measures import POINTS, ClassifierFeatures
+from wasserflow.cli.measures import POINTS, ClassifierFeatures, classifier_of
 from wasserflow.cli.trained import ImagesName, images_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import reference_set
@@ -50,7 +50,7 @@ def monitors(
     if every == 0 or every > iterations:
         return []
     judge = judge or SHIPPED_JUDGES[name]
-    net = ClassifierFeatures(zoo.load(judge).model)
+    net = ClassifierFeatures(classifier_of(zoo.load(judge)))
     validation = images_of(name, "validation")
     images = validation.images if target_class is None else validation.of_class(target_class)
     said = f"{len(images)} validation images of {data}"

@@ -14,6 +14,7 @@ from wasserflow.cli.texts import TextMeasure, is_text
 from wasserflow.data.text import Alphabet
 from wasserflow.data.toy import Gaussians25, SwissRoll
 from wasserflow.models import zoo
+from wasserflow.models.pretrained import Pretrained
 from wasserflow.seeds import subseed
 
 POINTS: dict[str, Gaussians25 | SwissRoll] = {"25gaussians": Gaussians25(), "swissroll": SwissRoll()}
@@ -102,7 +103,8 @@ class ImageMeasure:
             self._net: Any = inception_features()
         else:
             pretrained = zoo.load(features)
-            self._classifier, self._net = pretrained.model, ClassifierFeatures(pretrained.model)
+            self._classifier = classifier_of(pretrained)
+            self._net = ClassifierFeatures(self._classifier)
             moments = pretrained.folder / f"reference-{reference}.safetensors"
             moments = moments if moments.is_file() else None
         images = None if quick and moments else _images_or_none(reference, needed=moments is None)
@@ -124,6 +126,21 @@ class ImageMeasure:
 
         batches = (to_float_images(part) for part in np.array_split(samples, max(1, len(samples) // 100)))
         return asdict(evaluate_images(batches, self._reference, self._net, self._classifier, seed=self.seed))
+
+
+def classifier_of(model: Pretrained) -> torch.nn.Module:
+    """Find the network of a model that is a classifier with features.
+
+    Raises:
+        ValueError: it is none.
+    """
+    network = model.networks.get("model")
+    if network is None or not hasattr(network, "features"):
+        raise ValueError(
+            f"{model.card.name} is no classifier; give one that `wasserflow train classifier` wrote, or a shipped one, "
+            "such as cifar10-resnet"
+        )
+    return network
 
 
 class ClassifierFeatures(torch.nn.Module):
@@ -179,7 +196,10 @@ def reference_images(reference: str) -> Tensor:
     if path.suffix == ".parquet":
         return image_parquet(path).images
     if path.suffix == ".npz":
-        return torch.from_numpy(read_samples(path)["samples"]).permute(0, 3, 1, 2)
+        arrays = read_samples(path)
+        if "samples" not in arrays:
+            raise ValueError(f"{path} holds {', '.join(arrays)}; a reference needs the array `samples`")
+        return torch.from_numpy(arrays["samples"]).permute(0, 3, 1, 2)
     raise ValueError(
         f"no reference {reference!r}; give {', '.join([*POINTS, *_IMAGE_SETS, 'billion-words'])}, a folder of images, "
         "or a .parquet or .npz file"

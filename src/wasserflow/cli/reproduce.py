@@ -98,7 +98,7 @@ def _prepare(out: Path, settings: Mapping[str, Any], resume: bool, overwrite: bo
 
 def _load(model: str) -> Pretrained:
     pair = zoo.load(model)
-    if pair.card.data != "25gaussians" or pair.prior is None:
+    if pair.card.data != "25gaussians" or pair.prior is None or not {"generator", "critic"} <= set(pair.networks):
         raise ValueError(f"{model} is a model of {pair.card.data}; give a generator and critic of 25gaussians")
     return pair
 

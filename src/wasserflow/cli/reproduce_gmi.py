@@ -103,7 +103,7 @@ def _chosen(every: Tables, only: Sequence[int], rows: Sequence[str] | None) -> T
 
 def _load(model: str) -> Pretrained:
     pair = zoo.load(model)
-    if pair.card.data != "cifar10" or pair.prior is None:
+    if pair.card.data != "cifar10" or pair.prior is None or not {"generator", "critic"} <= set(pair.networks):
         raise ValueError(f"{model} is a model of {pair.card.data}; give a generator and critic of cifar10")
     return pair
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from wasserflow.cli.measures import classifier_of
 from wasserflow.data.captions import CIFAR10_NAMES
 from wasserflow.data.images import cifar10, to_float
 from wasserflow.integrators import EulerMaruyama, State
@@ -74,7 +75,7 @@ def reproduce_vq(
     if not 0 <= penalty < float("inf"):
         raise ValueError(f"penalty is {penalty}; give a number of 0 or more")
     label = CLASSES.index(asked)
-    vq, likelihood, classifier = zoo.load(model).model, _likelihood(guide, label), zoo.load(judge).model
+    vq, likelihood, classifier = _network(model), _likelihood(guide, label), classifier_of(zoo.load(judge))
     codebook, decoder = _codebook(vq, model), VQDecoder(vq)
     z0 = _encoded(vq, label, n) if start == "encoded" else codebook.sample(n, seed=seed)
     settings = {"model": model, "guide": guide, "judge": judge, "asked": asked, "start": start, "n": n}
@@ -97,11 +98,15 @@ def reproduce_vq(
 
 
 def _likelihood(guide: str, label: int) -> nn.Module:
-    network = zoo.load(guide).model
+    network = _network(guide)
     if isinstance(network, TextImageEncoder):
         prompts = [f"a photo of {names[0]}" for names in CIFAR10_NAMES]
         return ClipLogProbability(network, prompts.pop(label), against=prompts)
-    return ClassLogProbability(network, label)
+    return ClassLogProbability(classifier_of(zoo.load(guide)), label)
+
+
+def _network(name: str) -> Any:
+    return zoo.load(name).networks.get("model")
 
 
 def _codebook(vq: Any, model: str) -> Codebook:

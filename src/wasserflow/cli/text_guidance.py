@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wasserflow.cli.measures import ClassifierFeatures
+from wasserflow.cli.measures import ClassifierFeatures, classifier_of
 from wasserflow.data.captions import CIFAR10_NAMES
 from wasserflow.data.images import cifar10, to_float
 from wasserflow.densities import KernelDensity, MedianBandwidth, layer_features
@@ -83,7 +83,8 @@ class TextSteering:
     """
 
     def __init__(self, pair: Pretrained, clip: ClipEncoder, guidance: Guidance, n: int, seed: int) -> None:
-        assert pair.prior is not None
+        if pair.prior is None or not {"generator", "critic"} <= set(pair.networks):
+            raise ValueError(f"{pair.card.name} is no pair of generator and critic; give one")
         self.generator, critic = prepare(pair.generator, pair.critic)
         self.features = layer_features(critic)
         self.clip, self.guidance = clip, guidance
@@ -137,7 +138,8 @@ class Judge:
     """
 
     def __init__(self, classifier: Pretrained) -> None:
-        self.classifier, self.features = classifier.model, ClassifierFeatures(classifier.model)
+        self.classifier = classifier_of(classifier)
+        self.features = ClassifierFeatures(self.classifier)
         self.real = cifar10("test")
 
     def __call__(self, images: Tensor, label: int) -> Scores:
