@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -194,18 +194,20 @@ def _require_rebuilt(name: str, network: nn.Module, recipe: Recipe) -> None:
         return
     with _undisturbed():
         built = _build(_OTHER_ROOMS.get(recipe.make, models), recipe, Path(CARD))
-    for made, given in zip_longest(_described(built), _described(network), fillvalue="nothing"):
+    (parts, shapes), (own_parts, own_shapes) = _described(built), _described(network)
+    for made, given in chain(zip_longest(parts, own_parts), zip_longest(shapes, own_shapes)):
         if made != given:
             raise ValueError(
                 f"the recipe of {name!r}, {recipe.make} with {dict(recipe.arguments)}, builds another network than the "
-                f"one to save: `{made}` in place of `{given}`; change the recipe's arguments, or copy the weights into "
-                "a network of the library by load_state_dict"
+                f"one to save: `{made or 'nothing'}` in place of `{given or 'nothing'}`; change its arguments, or "
+                "copy the weights into a network of the library by load_state_dict"
             )
 
 
-def _described(network: nn.Module) -> list[str]:
-    shapes = [f"{key} {tuple(value.shape)}" for key, value in network.state_dict().items()]
-    return [line.strip() for line in str(network).splitlines()] + shapes
+def _described(network: nn.Module) -> tuple[list[str], list[str]]:
+    """Its parts and the shapes of its weights, in words."""
+    parts = [f"{name}: {type(part).__name__}({part.extra_repr()})" for name, part in network.named_modules()]
+    return parts, [f"{key}: {tuple(value.shape)}" for key, value in network.state_dict().items()]
 
 
 @contextmanager

@@ -29,12 +29,12 @@ def test_a_slope_is_kept(tmp_path: Path) -> None:
     [
         (
             lambda: mlp_critic(width=4, negative_slope=0.2),
-            r"\(1\): ReLU\(\)` in place of `\(1\): LeakyReLU\(neg",
+            r"`1: ReLU\(\)` in place of `1: LeakyReLU\(negative_slope=0\.2\)`",
         ),
-        (lambda: mlp_critic(width=4, layers=4), r"\(6\): Linear.*out_features=1.*in place of .*out_features=4"),
+        (lambda: mlp_critic(width=4, layers=4), "`6: Linear.*out_features=1.*in place of .*out_features=4"),
         (lambda: mlp_critic(width=5), "out_features=4, bias=True\\)` in place of `.*out_features=5"),
-        (lambda: mlp_generator(event=1, width=4), r"\(7\): Flatten.*in place of `\)`"),
-        (lambda: Weighted(), r"in place of `Weighted\("),
+        (lambda: mlp_generator(event=1, width=4), "`7: Flatten.*in place of `nothing`"),
+        (lambda: Weighted(), r"`: Sequential\(\)` in place of `: Weighted\(\)`"),
     ],
 )
 def test_a_network_that_its_recipe_does_not_build_is_refused(tmp_path: Path, network: object, message: str) -> None:
