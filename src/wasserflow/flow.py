@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite, require_particles, require_steps
-from wasserflow.freezing import modules_in, require_eval
+from wasserflow.freezing import modules_given, modules_in, require_eval, require_same_kind
 from wasserflow.integrators import Drift, Integrator, State
 from wasserflow.potentials import Energy, energy_and_gradient
 from wasserflow.seeds import Noise, Seed, sample_seeds
@@ -71,6 +71,7 @@ def iterate(
     require_particles(x0)
     modules = modules_in(potential)
     require_eval(modules)
+    require_same_kind(x0, modules_given(potential))
     x0, seeds = x0.detach(), sample_seeds(seed, len(x0)).to(x0.device)
     where = space or Euclidean()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import fields, is_dataclass
 from typing import TypeVar
 
 import torch
@@ -47,6 +48,28 @@ def modules_in(*objects: object) -> list[nn.Module]:
         else:
             waiting.extend(parts_of(item))
     return list(found.values())
+
+
+def modules_given(item: object) -> list[nn.Module]:
+    """Find the modules that get the particles as they are: itself, and those in the fields of dataclasses.
+
+    Functions between may convert the particles first, so what they call on is not among them.
+
+    Example:
+        >>> import wasserflow as wf
+        >>> from torch import nn
+        >>> from wasserflow.freezing import modules_given
+        >>> critic = nn.Linear(2, 1)
+        >>> len(modules_given(wf.Divergence(wf.KL(), critic))), len(modules_given(lambda x: critic(x)))
+        (1, 0)
+    """
+    if isinstance(item, nn.Module):
+        return [item]
+    if is_dataclass(item):
+        return [module for field in fields(item) for module in modules_given(getattr(item, field.name))]
+    if isinstance(item, (list, tuple)):
+        return [module for part in item for module in modules_given(part)]
+    return []
 
 
 def adopt(holder: nn.Module, *functions: object) -> None:
@@ -176,7 +199,7 @@ def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
 def kinds_explained(x: Tensor, modules: list[nn.Module]) -> Iterator[None]:
     """Say which device or dtype was to blame where a computation with x inside the block fails.
 
-    Nothing is refused beforehand: functions may convert what they are given.
+    For functions, which may convert what they are given; nothing is refused beforehand.
 
     Raises:
         ValueError: the block raised a RuntimeError, and `require_same_kind` refuses x.

@@ -23,8 +23,8 @@ _LIBRARIES = (sysconfig.get_path("stdlib"), str(Path(__file__).parent))
 def parts_of(item: object) -> list[object]:
     """List what an object leads to: contents, attributes, those of its class, what a function closes over and names.
 
-    Nothing is called: properties are not evaluated. Collections of more than 10,000 are not looked into. Of installed packages neither the globals nor what classes hold is
-    followed: no network of the caller's is there.
+    Nothing is called: properties are not evaluated. Collections of more than 10,000 are not looked into. Of installed
+    packages neither the globals nor what classes hold is followed: no network of the caller's is there.
 
     Args:
         item: any object.

@@ -90,7 +90,7 @@ def test_steps_of_the_flow() -> None:
         (lambda x: x.sum(1)[:, None, None], (5, 1, 1)),
         (lambda x: x.sum(1)[:1], (1,)),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 @pytest.mark.parametrize("name", REFINERS)
 def test_critic_of_the_wrong_shape(name: str, critic: Callable, shape: tuple[int, ...]) -> None:
