@@ -210,6 +210,7 @@ def test_controlled_steps_stop_at_the_log_ratios_of_real_points(toy: str, tmp_pa
     assert record["config"]["tolerance"] == 0.05
     assert record["config"]["step_size"] is None
     assert record["config"]["match_quantiles"] is True
+    assert record["config"]["references"] == 300
     assert record["evaluations"] < 60 * 41
 
 

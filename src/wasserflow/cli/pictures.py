@@ -37,7 +37,8 @@ class Trajectory:
         if state.step % self.every:
             return
         with torch.no_grad():
-            shown = state.x[:_SHOWN_POINTS] if self.generator is None else self.generator(state.x[:_SHOWN_IMAGES])
+            first = state.x[: _SHOWN_POINTS if self.generator is None else _SHOWN_IMAGES].clone()
+            shown = first if self.generator is None else self.generator(first)
         self.samples.append(shown.detach().cpu())
 
 

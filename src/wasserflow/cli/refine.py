@@ -147,6 +147,8 @@ def refine(
         return
     config = {"model": model, "method": method, "n": n, "batch_size": batch_size, "features": features}
     config |= {"critic": critic or "critic", "precision": precision, "match_quantiles": match_quantiles}
+    if targets is not None:
+        config |= {"real": real or card.data, "references": len(targets)}
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)

@@ -45,7 +45,7 @@ class Job:
         for chunk in groups:
             latents = self.prior.sample(len(chunk), chunk, device=self.device)
             with torch.no_grad():
-                samples = self.generator(latents)
+                samples = self.generator(latents.clone())  # networks may begin in place
             result = self.runner(latents if self.latent else samples, seed=chunk, watch=watch)
             watch = None
             before, after = self.store(samples), self.store(result.samples)
