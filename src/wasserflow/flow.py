@@ -73,13 +73,13 @@ def iterate(
     require_eval(modules)
     require_same_kind(x0, modules_given(potential))
     x0, seeds = x0.detach(), sample_seeds(seed, len(x0)).to(x0.device)
-    where = space or Euclidean()
+    inside, halt = space or Euclidean(), Halt(stop, x0)
 
     def drift(x: Tensor) -> tuple[Tensor, Tensor]:
-        energy, gradient = energy_and_gradient(potential, x, modules)
-        return where.tangent(x, -gradient), energy
+        energy, gradient = halt.sparing(lambda going: energy_and_gradient(potential, going, modules), x)
+        return inside.tangent(x, -gradient), energy
 
-    return _states(x0, drift, integrator, where, seeds, Halt(stop, x0))
+    return _states(x0, drift, integrator, inside, seeds, halt)
 
 
 def flow(
@@ -130,7 +130,7 @@ def _states(
     state = seen = integrator.init(x0)
     while not halt.over:
         with torch.no_grad():
-            moved = integrator.step(state, halt.sparing(drift), Noise(seeds, state.step))
+            moved = integrator.step(state, drift, Noise(seeds, state.step))
             moved = replace(moved, x=space.project(moved.x))
             before, seen = seen, halt.hold(state, moved)
         _check_finite(before, seen)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite, require_sets
-from wasserflow.integrators import Drift, State
+from wasserflow.integrators import State
 from wasserflow.potentials import Energy
 from wasserflow.rows import in_batches, moving
 
@@ -122,19 +122,15 @@ class Halt:
         """Whether every particle is done."""
         return self.stop is not None and bool(self.done.all())
 
-    def sparing(self, drift: Drift) -> Drift:
-        """Evaluate only the particles that still move; the others have no velocity."""
-
-        def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-            if self.stop is None or not self.done.any():
-                return drift(x)
-            rows = (~self.done).nonzero().flatten()
-            velocity, energy = torch.zeros_like(x), x.new_zeros(len(x))
-            with moving(rows):
-                velocity[rows], energy[rows] = drift(x[rows])
-            return velocity, energy
-
-        return evaluate
+    def sparing(self, evaluate: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> tuple[Tensor, Tensor]:
+        """Evaluate energies and gradients of the particles that still move; those of the others are 0."""
+        if self.stop is None or not self.done.any():
+            return evaluate(x)
+        rows = (~self.done).nonzero().flatten()
+        energy, gradient = x.new_zeros(len(x)), torch.zeros_like(x)
+        with moving(rows):
+            energy[rows], gradient[rows] = evaluate(x[rows])
+        return energy, gradient
 
     def hold(self, before: State, after: State) -> State:
         """Apply the rule to a step, and give the state as it is to be seen."""

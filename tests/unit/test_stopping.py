@@ -54,6 +54,13 @@ def test_those_that_go_on_do_not_notice(integrator: wf.integrators.Integrator) -
     assert others.steps.tolist() == [0, 6, 6, 6]
 
 
+def test_spaces_of_one_anchor_a_particle_keep_theirs() -> None:
+    held = wf.spaces.Held(X0, torch.tensor([False]))
+    state = wf.flow(X0 + 1, wf.GaussianPrior(), HALVING, steps=3, space=held, stop=below(5))
+    assert state.x.flatten().tolist() == [4, 3, 2, 1.25]
+    assert state.steps.tolist() == [3, 0, 0, 0]
+
+
 def test_labels_of_one_a_sample_follow_those_that_go_on() -> None:
     class Pull(nn.Module):
         def forward(self, x: Tensor, y: Tensor) -> Tensor:
