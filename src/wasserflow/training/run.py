@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from wasserflow.training.batches import IterationData
 from wasserflow.training.last_checkpoint import LastCheckpoint
 from wasserflow.training.modes import TrainMode
+from wasserflow.training.resuming import require_resumable
 
 
 def check_run(out: Path, run: Mapping[str, Any]) -> None:
@@ -98,9 +99,13 @@ def fit_run(
     Raises:
         FileExistsError: `out` holds files and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+        ValueError: `out/last.ckpt` is damaged, or of another network.
         KeyboardInterrupt: it was stopped; the message says what it left.
     """
     check_run_folder(out, resume)
+    checkpoint = out / "last.ckpt" if resume else None
+    if checkpoint is not None:
+        require_resumable(checkpoint, module)
     loggers: list[Logger] = [CSVLogger(out, name="log")]
     if tensorboard:
         loggers.append(TensorBoardLogger(out, name="log"))
@@ -120,7 +125,6 @@ def fit_run(
         enable_progress_bar=progress,
         enable_model_summary=False,
     )
-    checkpoint = out / "last.ckpt" if resume else None
     handler = signal.getsignal(signal.SIGINT)
     # Loaders draw from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,80 @@ def test_a_stopped_run_says_what_it_left_and_hears_the_next_stop(every: int, lef
 def test_nothing_to_train_on_is_refused(size: int, iterations: int, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         IterationData(torch.zeros(size, 1), batch_size=2, iterations=iterations)
+
+
+class Line(lightning.LightningModule):
+    """The least of a training."""
+
+    def __init__(self, inputs: int = 1, *, bias: bool = True) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, 1, bias=bias)
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        return self.layer(batch[0]).square().mean()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def trained_line(out: Path, module: Line, *, resume: bool = False) -> None:
+    data = IterationData(torch.ones(4, module.layer.in_features), batch_size=2, iterations=2 + 2 * resume)
+    fit_run(module, data, out, accelerator="cpu", progress=False, resume=resume)
+
+
+def left_in(out: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:-1],
+        lambda whole: b"no checkpoint",
+    ],
+    ids=["empty", "a half", "a byte short", "text"],
+)
+def test_a_damaged_checkpoint_is_refused_by_name(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    trained_line(tmp_path, Line())
+    last = tmp_path / "last.ckpt"
+    last.write_bytes(damage(last.read_bytes()))
+    before = left_in(tmp_path)
+    with pytest.raises(ValueError, match=rf"cannot resume from {last}: it is damaged.*\n?.*delete {tmp_path} and"):
+        trained_line(tmp_path, Line(), resume=True)
+    assert left_in(tmp_path) == before
+
+
+def test_weights_alone_are_no_checkpoint(tmp_path: Path) -> None:
+    torch.save(Line().state_dict(), tmp_path / "last.ckpt")
+    with pytest.raises(ValueError, match="no checkpoint of a training"):
+        trained_line(tmp_path, Line(), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (Line(3), r"layer\.weight is \(1, 1\) in the file and \(1, 3\) in this training; give the options"),
+        (Line(3, bias=False), r"layer\.weight is \(1, 1\) .* and so for 1 more"),
+        (Line(bias=False), r"layer\.bias is \(1,\) in the file and missing in this training"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused_by_name(other: Line, says: str, tmp_path: Path) -> None:
+    trained_line(tmp_path, Line())
+    before = left_in(tmp_path)
+    with pytest.raises(ValueError, match=rf"cannot resume from {tmp_path / 'last.ckpt'}: it is of another.*{says}"):
+        trained_line(tmp_path, other, resume=True)
+    assert left_in(tmp_path) == before
+
+
+def test_what_a_checkpoint_lacks_is_named(tmp_path: Path) -> None:
+    trained_line(tmp_path, Line(bias=False))
+    with pytest.raises(ValueError, match=r"layer\.bias is missing in the file and \(1,\) in this training"):
+        trained_line(tmp_path, Line(), resume=True)
+
+
+def test_a_whole_checkpoint_goes_on(tmp_path: Path) -> None:
+    trained_line(tmp_path, Line())
+    trained_line(tmp_path, Line(), resume=True)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 4
