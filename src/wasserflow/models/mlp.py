@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from wasserflow.models.upconv import check_positive
+
 
 def _layers(inputs: int, outputs: int, width: int, layers: int, activation: Callable[[], nn.Module]) -> list[nn.Module]:
     sizes = [inputs] + [width] * layers
@@ -52,7 +54,7 @@ def mlp_generator(
         the last, biases 0.
 
     Raises:
-        ValueError: a negative_slope beside an activation.
+        ValueError: a size or layers below 1, or a negative_slope beside an activation.
 
     Source:
         The toy networks of Gulrajani et al. (2017), used by Ansari et al. (2021), appendix D.1.
@@ -63,6 +65,7 @@ def mlp_generator(
         >>> mlp_generator(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5, 2])
     """
+    check_positive(latent=latent, event=event, width=width, layers=layers)
     return nn.Sequential(*_layers(latent, event, width, layers, _hidden(activation, negative_slope)))
 
 
@@ -87,7 +90,7 @@ def mlp_critic(
         the last, biases 0.
 
     Raises:
-        ValueError: a negative_slope beside an activation.
+        ValueError: a size or layers below 1, or a negative_slope beside an activation.
 
     Source:
         The toy networks of Gulrajani et al. (2017), used by Ansari et al. (2021), appendix D.1.
@@ -98,6 +101,7 @@ def mlp_critic(
         >>> mlp_critic(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5])
     """
+    check_positive(event=event, width=width, layers=layers)
     return nn.Sequential(*_layers(event, 1, width, layers, _hidden(activation, negative_slope)), nn.Flatten(0))
 
 
@@ -113,6 +117,9 @@ def mlp_ratio(event: int = 2, width: int = 64, layers: int = 3) -> nn.Sequential
 
     Returns:
         An `nn.Sequential` with fresh weights from torch's global random stream.
+
+    Raises:
+        ValueError: event, width or layers below 1.
 
     Source:
         The size of the toy network of Heng, Ansari & Soh (arXiv 2303.03714), appendix B.

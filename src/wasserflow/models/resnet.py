@@ -8,6 +8,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wasserflow.models.upconv import check_positive
+
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norm beside a shortcut: relu(shortcut(x) + conv(relu(conv(x)))).
@@ -55,6 +57,9 @@ class SmallResNet(nn.Module):
         widths: channels at each resolution; each resolution after the first is half the one before.
         image_channels: 3 for colour, 1 for grey.
 
+    Raises:
+        ValueError: no widths, or one below 1.
+
     Source:
         He et al., Deep residual learning for image recognition, CVPR 2016, section 4.2, cut short and widened.
 
@@ -70,6 +75,11 @@ class SmallResNet(nn.Module):
         self, classes: int = 10, *, widths: Sequence[int] = (32, 64, 128, 192), image_channels: int = 3
     ) -> None:
         super().__init__()
+        if not widths:
+            raise ValueError(
+                "widths is empty; give the channels of at least one resolution, such as (32, 64)"
+            )
+        check_positive(classes=classes, image_channels=image_channels, width=min(widths))
         self.widths, self.image_channels = tuple(widths), image_channels
         layers: list[nn.Module] = [
             nn.Conv2d(image_channels, widths[0], 3, 1, 1, bias=False),

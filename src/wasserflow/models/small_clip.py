@@ -20,13 +20,14 @@ def small_clip(words: Iterable[str], image_size: int = 32, patch_size: int = 4, 
         words: what the tokenizer shall know.
         image_size: pixels of a side.
         patch_size: pixels of a patch's side.
-        width: channels of the vision transformer, a multiple of 4; the text transformer has three quarters of them.
+        width: channels of the vision transformer, a multiple of 16; the text transformer has three quarters of them.
 
     Returns:
         The encoder, its weights drawn from torch's global stream.
 
     Raises:
         ImportError: `transformers` is not installed.
+        ValueError: a width that is no multiple of 16, or a patch larger than the image.
 
     Source:
         Radford et al., Learning transferable visual models from natural language supervision, ICML 2021, section 2.4.
@@ -42,6 +43,10 @@ def small_clip(words: Iterable[str], image_size: int = 32, patch_size: int = 4, 
         from transformers import CLIPConfig, CLIPModel
     except ImportError as error:
         raise ImportError("CLIP models need transformers; install wasserflow[clip]") from error
+    if width < 16 or width % 16:
+        raise ValueError(f"width is {width}; it must be a positive multiple of 16")
+    if not 1 <= patch_size <= image_size:
+        raise ValueError(f"patch_size is {patch_size}; it must lie between 1 and image_size, {image_size}")
     tokenizer = word_tokenizer(words)
     text = {
         "vocab_size": len(tokenizer),

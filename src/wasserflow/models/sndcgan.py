@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from wasserflow.models.upconv import check_positive
+
 _LEAK = 0.1
 
 
@@ -23,7 +25,7 @@ class SNDCGANGenerator(nn.Module):
         image_channels: 3 for colour, 1 for grey.
 
     Raises:
-        ValueError: channels or image_size is not a multiple of 8.
+        ValueError: channels or image_size is not a multiple of 8, or latent_dim or image_channels below 1.
 
     Source:
         Miyato et al., Spectral normalization for generative adversarial networks, ICLR 2018, table 3.
@@ -39,6 +41,7 @@ class SNDCGANGenerator(nn.Module):
     ) -> None:
         super().__init__()
         _check_multiple_of_8(channels=channels, image_size=image_size)
+        check_positive(latent_dim=latent_dim, image_channels=image_channels)
         coarse = image_size // 8
         widths = [channels, channels // 2, channels // 4, channels // 8]
         layers: list[nn.Module] = [
@@ -71,7 +74,7 @@ class SNDCGANCritic(nn.Module):
         normalise: whether weights are spectrally normalised; a critic with gradient penalty has its slope from there.
 
     Raises:
-        ValueError: channels or image_size is not a multiple of 8.
+        ValueError: channels or image_size is not a multiple of 8, or image_channels below 1.
 
     Source:
         Miyato et al., Spectral normalization for generative adversarial networks, ICLR 2018, table 3.
@@ -88,6 +91,7 @@ class SNDCGANCritic(nn.Module):
     ) -> None:
         super().__init__()
         _check_multiple_of_8(channels=channels, image_size=image_size)
+        check_positive(image_channels=image_channels)
         self.channels = channels
         c8, c4, c2 = channels // 8, channels // 4, channels // 2
         fan_in = image_channels

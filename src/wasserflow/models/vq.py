@@ -8,6 +8,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wasserflow.models.upconv import check_positive
+
 
 def vq_autoencoder(
     codes: int = 512,
@@ -31,6 +33,7 @@ def vq_autoencoder(
 
     Raises:
         ImportError: diffusers is not installed.
+        ValueError: no codes, no latent channels, or widths that are not multiples of 8.
 
     Source: van den Oord et al. 2017 (arXiv 1711.00937); residual blocks of Esser et al. 2021 (arXiv 2012.09841).
 
@@ -44,6 +47,9 @@ def vq_autoencoder(
         from diffusers import VQModel
     except ImportError as error:
         raise ImportError("this model is one of diffusers; install wasserflow[diffusers]") from error
+    check_positive(codes=codes, latent_channels=latent_channels, image_channels=image_channels)
+    if not widths or any(width < 8 or width % 8 for width in widths):
+        raise ValueError(f"widths is {widths}; give at least one, each a positive multiple of 8")
     return VQModel(
         in_channels=image_channels,
         out_channels=image_channels,

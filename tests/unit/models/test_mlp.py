@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from wasserflow.models.mlp import mlp_critic, mlp_generator
+from wasserflow.models.mlp import mlp_critic, mlp_generator, mlp_ratio
 
 
 def test_the_published_networks_have_three_hidden_layers_of_512() -> None:
@@ -59,3 +59,16 @@ def test_a_fresh_network_keeps_the_size_of_a_signal() -> None:
         assert critic[:depth](x).square().mean().item() == pytest.approx(2, rel=0.2)
     assert critic[-2].weight.var().item() == pytest.approx(2 / 513, rel=0.2)  # Glorot
     assert all((m.bias == 0).all() for m in critic if isinstance(m, nn.Linear))
+
+
+@pytest.mark.parametrize("make", [mlp_generator, mlp_critic, mlp_ratio])
+@pytest.mark.parametrize("name", ["event", "width", "layers"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_sizes_below_one_are_refused(make: Callable[..., nn.Sequential], name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {value}; it must be at least 1"):
+        make(**{name: value})
+
+
+def test_a_generator_needs_latents() -> None:
+    with pytest.raises(ValueError, match="latent is 0; it must be at least 1"):
+        mlp_generator(latent=0)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
 
 from wasserflow.models.resnet import ResidualBlock, SmallResNet
@@ -25,3 +28,11 @@ def test_a_block_adds_its_convolutions_to_its_input() -> None:
     torch.testing.assert_close(block(x), x)
     x = torch.randn(2, 4, 5, 5)
     torch.testing.assert_close(block(x), x.relu())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"), [({"widths": []}, "widths is empty; give"), ({"widths": (4, 0)}, "width is 0; it must be at")]
+)
+def test_a_network_needs_channels(sizes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        SmallResNet(**sizes)

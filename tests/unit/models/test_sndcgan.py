@@ -77,3 +77,11 @@ def test_a_critic_without_spectral_norm_keeps_activations_at_their_size() -> Non
     }
     features = critic.features(torch.randn(8, 3, 32, 32))
     assert 0.1 < features.square().mean().item() < 10
+
+
+def test_sizes_below_one_are_refused() -> None:
+    with pytest.raises(ValueError, match="latent_dim is 0; it must be at least 1"):
+        SNDCGANGenerator(16, latent_dim=0)
+    for make in (SNDCGANGenerator, SNDCGANCritic):
+        with pytest.raises(ValueError, match="image_channels is 0; it must be at least 1"):
+            make(16, image_channels=0)
