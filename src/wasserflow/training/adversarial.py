@@ -11,6 +11,7 @@ from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLoss
 from wasserflow.training.adversarial_pair import AdversarialPair
 from wasserflow.training.penalties import slope_penalty
+from wasserflow.training.settings import require_counts, require_not_negative
 
 
 class ImageGAN(AdversarialPair):
@@ -25,6 +26,9 @@ class ImageGAN(AdversarialPair):
         r1: weight of the penalty on the critic's slope at real images; 0 for none.
         penalty_every: the penalty `r1` is computed at every so many iterations and weighs as many times more.
         settings: of `AdversarialPair`.
+
+    Raises:
+        ValueError: a negative noise_std or r1, penalty_every below 1; and see `AdversarialPair`.
 
     Source:
         Miyato et al., Spectral normalization for generative adversarial networks, ICLR 2018.
@@ -43,6 +47,8 @@ class ImageGAN(AdversarialPair):
         **settings: Any,
     ) -> None:
         super().__init__(generator, critic, prior, **settings)
+        require_not_negative(noise_std=noise_std, r1=r1)
+        require_counts(penalty_every=penalty_every)
         self.loss, self.noise_std = loss, noise_std
         self.r1, self.penalty_every = r1, penalty_every
 

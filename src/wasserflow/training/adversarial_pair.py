@@ -20,6 +20,7 @@ from wasserflow.training.averaging import moving_average, reestimate_batch_norm
 from wasserflow.training.batches import step_stream
 from wasserflow.training.optimizers import optimizer_at
 from wasserflow.training.penalties import gradient_penalty
+from wasserflow.training.settings import require_adam
 from wasserflow.training.spectral import settle_spectral_norms
 
 
@@ -43,7 +44,7 @@ class AdversarialPair(lightning.LightningModule, ABC):
         seed: seeds latents, flips and penalty points; a resumed run repeats an uninterrupted one.
 
     Raises:
-        ValueError: critic_steps below 1 or a negative penalty.
+        ValueError: critic_steps below 1, a negative penalty, or lr, betas or decay out of range.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class AdversarialPair(lightning.LightningModule, ABC):
             raise ValueError(f"critic_steps is {critic_steps}; the critic needs at least 1")
         if not penalty >= 0:
             raise ValueError(f"penalty is {penalty}; it must be 0 (none) or more")
+        require_adam(lr, betas)
         self.automatic_optimization = False
         self.generator = generator
         self.critic = critic

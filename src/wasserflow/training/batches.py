@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
+from wasserflow.training.settings import require_counts
+
 
 def step_stream(seed: int, *position: int) -> torch.Generator:
     """Return the random stream of one training step, a pure function of the seed and the position.
@@ -124,10 +126,14 @@ class ValidatedIterationData(IterationData):
         validation: the same tensors of the validation set.
         validate_every: iterations between two validations; there is one at the least.
         options: the other arguments of `IterationData`.
+
+    Raises:
+        ValueError: validate_every below 1; and see `ShuffledBatches`.
     """
 
     def __init__(self, *tensors: Tensor, validation: Sequence[Tensor], validate_every: int, **options: int) -> None:
         super().__init__(*tensors, **options)
+        require_counts(validate_every=validate_every)
         self.validate_every = min(validate_every, self.iterations)
         self.validation = TensorDataset(*validation)
 

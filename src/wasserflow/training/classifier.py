@@ -20,6 +20,7 @@ from wasserflow.training.attack import projected_gradient_attack
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_counts, require_not_negative
 
 
 class ImageClassifier(lightning.LightningModule):
@@ -60,6 +61,8 @@ class ImageClassifier(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        require_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay, radius=radius)
+        require_counts(attack_steps=attack_steps)
         self.network = network
         self.radius, self.attack_steps = radius, attack_steps
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
@@ -145,8 +148,12 @@ def train_classifier(
     Raises:
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+        ValueError: settings out of range.
     """
     check_run(out, run)
+    require_counts(epochs=epochs)
+    if not 1 <= batch_size <= len(train):
+        raise ValueError(f"batch_size is {batch_size}; it must lie between 1 and {len(train)}, the number of images")
     classes = int(train.labels.max()) + 1
     # Initial weights come from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):

@@ -19,6 +19,7 @@ from wasserflow.models.small_clip import small_clip
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_not_negative
 
 _LARGEST_SCALE = 100.0
 
@@ -87,6 +88,7 @@ class ClipFit(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        require_not_negative(lr=lr, weight_decay=weight_decay)
         self.encoder, self.captions = encoder, captions
         self.lr, self.weight_decay = lr, weight_decay
         self.padding, self.flips, self.seed = padding, flips, seed
@@ -203,7 +205,7 @@ def train_clip(
         The trained encoder, in evaluation mode, on the CPU.
 
     Raises:
-        ValueError: the images are not square and in colour, or a label has no captions.
+        ValueError: the images are not square and in colour, a label has no captions, or settings out of range.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
         ImportError: `transformers` is not installed.

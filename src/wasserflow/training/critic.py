@@ -25,6 +25,7 @@ from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.penalties import weighted_slopes
 from wasserflow.training.reliability import logits_of, reliability_curve
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_adam, require_counts, require_not_negative
 from wasserflow.training.spectral import settle_spectral_norms
 
 
@@ -104,7 +105,8 @@ class CriticFit(lightning.LightningModule):
         seed: seeds latents, flips and noise; a resumed run repeats an uninterrupted one.
 
     Raises:
-        ValueError: the generator is in training mode, or no parameter of the critic requires a gradient.
+        ValueError: the generator is in training mode, no parameter of the critic requires a gradient, or settings out
+            of range.
     """
 
     def __init__(
@@ -128,6 +130,9 @@ class CriticFit(lightning.LightningModule):
             raise ValueError("the generator is in training mode, where it depends on its batch; call .eval() first")
         if not any(parameter.requires_grad for parameter in critic.parameters()):
             raise ValueError("no parameter of the critic requires a gradient; call .requires_grad_(True) on some")
+        require_adam(lr, betas)
+        require_not_negative(noise_std=noise_std, r1=r1, r2=r2)
+        require_counts(penalty_every=penalty_every)
         self.critic, self.generator, self.prior = critic, generator, prior
         self.average = moving_average(critic, decay)
         self.lr, self.betas = lr, betas
@@ -215,7 +220,8 @@ def refit_critic(
         The averaged critic, in evaluation mode, its spectral norms settled.
 
     Raises:
-        ValueError: the generator is in training mode, or no parameter of the critic requires a gradient.
+        ValueError: the generator is in training mode, no parameter of the critic requires a gradient, or settings out
+            of range.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """

@@ -30,7 +30,8 @@ from wasserflow.training.batches import step_stream
 from wasserflow.training.divergence_guard import DivergenceGuard, TrainingDiverged
 from wasserflow.training.modes import train_what_learns
 from wasserflow.training.penalties import weighted_slopes
-from wasserflow.training.ratio_parts import require_numbers, require_parts
+from wasserflow.training.ratio_parts import require_parts
+from wasserflow.training.settings import require_adam, require_counts, require_not_negative, require_positive
 from wasserflow.training.staged_flow import staged_flow
 
 D = TypeVar("D")
@@ -116,8 +117,10 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         super().__init__()
         require_parts(network, source, loss)
         loss.accept(divergence)
-        numbers = {"flow_steps": flow_steps, "noise_std": noise_std, "data_noise": data_noise, "r1": r1, "r2": r2}
-        require_numbers({**numbers, "lr": lr}, {"step_size": step_size})
+        require_counts(0, flow_steps=flow_steps)
+        require_not_negative(noise_std=noise_std, data_noise=data_noise, r1=r1, r2=r2)
+        require_positive(step_size=step_size)
+        require_adam(lr, betas)
         self.network, self.source = network, source
         self.average = moving_average(network, ema) if ema else None
         self.divergence, self.loss = divergence, loss

@@ -50,7 +50,7 @@ def fit_pair(
 
     Raises:
         ValueError: the generator's images have another shape than those of the training set, or an iteration would
-            take more images than there are.
+            take more images than there are, or snapshot_every or checkpoint_every below 1.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
@@ -72,9 +72,9 @@ def fit_pair(
 
 
 def _callbacks(pair: AdversarialPair, out: Path, snapshot_every: int) -> list[Callback]:
+    grid = SampleGrid(out / "samples", snapshot_every, pair.prior, partial(pair.averaged_generator, batches=20))
     snapshots = ModelCheckpoint(
         out, "iteration-{step}", every_n_train_steps=snapshot_every, save_top_k=-1, auto_insert_metric_name=False
     )
     throughput = ThroughputMonitor(batch_size_fn=lambda batch: len(batch[0]), window_size=20)
-    grid = SampleGrid(out / "samples", snapshot_every, pair.prior, partial(pair.averaged_generator, batches=20))
     return [snapshots, grid, throughput]

@@ -18,6 +18,7 @@ from wasserflow.spaces import Normal
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_not_negative, require_positive
 from wasserflow.training.snapshots import SampleGrid
 
 _BINS = 256
@@ -86,6 +87,8 @@ class GlowTraining(lightning.LightningModule):
         self, glow: Glow, *, lr: float = 2e-3, max_norm: float = 1.0, flips: bool = True, seed: int = 0
     ) -> None:
         super().__init__()
+        require_not_negative(lr=lr)
+        require_positive(max_norm=max_norm)
         self.glow = glow
         self.lr, self.max_norm, self.flips, self.seed = lr, max_norm, flips, seed
 
@@ -200,8 +203,6 @@ def train_glow(
     for name, given in (("images", images), ("validation", validation)):
         if tuple(given.shape[1:]) != glow.shape:
             raise ValueError(f"the flow is of images of {glow.shape}, and {name} are {tuple(given.shape[1:])}")
-    if not max_norm > 0:
-        raise ValueError(f"max_norm is {max_norm}; it must be positive")
     glow.initialise(dequantise(images[:_FIRST_BATCH], step_stream(seed)))
     training = GlowTraining(glow, lr=lr, max_norm=max_norm, flips=flips, seed=seed)
     data = ValidatedIterationData(

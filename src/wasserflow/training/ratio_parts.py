@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import nn
 
 from wasserflow.ratios import BregmanLoss
@@ -29,20 +27,3 @@ def require_parts(network: nn.Module, source: object, loss: object) -> None:
                 f"layer {name!r} of the network is a {type(layer).__name__}, which normalises by the batch, and data "
                 "and particles are different batches; use GroupNorm or spectral norm"
             )
-
-
-def require_numbers(not_negative: Mapping[str, float], positive: Mapping[str, float]) -> None:
-    """Refuse numbers out of range, by their names; those of steps must be ints.
-
-    Raises:
-        TypeError: steps that are not an int.
-        ValueError: a number below 0, or one not above 0, or NaN.
-    """
-    for name, value in not_negative.items():
-        if name.endswith("steps") and (isinstance(value, bool) or not isinstance(value, int)):
-            raise TypeError(f"{name} is {value!r}; give an int")
-        if not value >= 0:
-            raise ValueError(f"{name} is {value}; give 0 or more")
-    for name, value in positive.items():
-        if not value > 0:
-            raise ValueError(f"{name} is {value}; give a number above 0")

@@ -18,6 +18,7 @@ from wasserflow.training.batches import IterationData
 from wasserflow.training.last_checkpoint import LastCheckpoint
 from wasserflow.training.modes import TrainMode
 from wasserflow.training.resuming import require_resumable
+from wasserflow.training.settings import require_counts
 
 
 def check_run(out: Path, run: Mapping[str, Any]) -> None:
@@ -31,6 +32,7 @@ def check_run(out: Path, run: Mapping[str, Any]) -> None:
         TypeError: an option which `fit_run` does not have.
         FileExistsError: see `check_run_folder`.
         FileNotFoundError: see `check_run_folder`.
+        ValueError: checkpoint_every below 1.
 
     Example:
         >>> import pathlib, tempfile
@@ -39,6 +41,7 @@ def check_run(out: Path, run: Mapping[str, Any]) -> None:
     """
     options = inspect.signature(fit_run).bind_partial(**run)
     options.apply_defaults()
+    require_counts(checkpoint_every=options.arguments["checkpoint_every"])
     check_run_folder(out, options.arguments["resume"])
 
 
@@ -99,9 +102,10 @@ def fit_run(
     Raises:
         FileExistsError: `out` holds files and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
-        ValueError: `out/last.ckpt` is damaged, or of another network.
+        ValueError: checkpoint_every below 1, or `out/last.ckpt` is damaged, or of another network.
         KeyboardInterrupt: it was stopped; the message says what it left.
     """
+    require_counts(checkpoint_every=checkpoint_every)
     check_run_folder(out, resume)
     checkpoint = out / "last.ckpt" if resume else None
     if checkpoint is not None:

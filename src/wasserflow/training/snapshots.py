@@ -13,6 +13,7 @@ from torch import nn
 from wasserflow.freezing import evaluating
 from wasserflow.reports.grids import image_grid
 from wasserflow.spaces import PriorSpace
+from wasserflow.training.settings import require_counts
 
 
 class SampleGrid(Callback):
@@ -25,6 +26,9 @@ class SampleGrid(Callback):
         generator: gives the network that makes images of them, as far as it has been trained.
         side: samples in a row and in a column.
         seed: seeds the latents.
+
+    Raises:
+        ValueError: every or side below 1.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class SampleGrid(Callback):
         side: int = 10,
         seed: int = 0,
     ) -> None:
+        require_counts(snapshot_every=every, side=side)
         self.folder, self.every, self.prior, self.generator = folder, every, prior, generator
         self.side, self.seed = side, seed
 

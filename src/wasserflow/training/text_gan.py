@@ -17,6 +17,7 @@ from wasserflow.training.batches import IterationData
 from wasserflow.training.centring import centre
 from wasserflow.training.learning_rate import LinearDecay
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_counts
 from wasserflow.training.text_monitor import TextMonitor
 from wasserflow.training.wgan_gp import WGANGP
 
@@ -88,7 +89,8 @@ def train_text_gan(
         The trained pair, as `.generator` and `.critic`, in eval mode.
 
     Raises:
-        ValueError: strings of several lengths, or fewer than the minibatches of one iteration need.
+        ValueError: strings of several lengths, fewer than the minibatches of one iteration need, or settings out of
+            range.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
 
@@ -96,6 +98,10 @@ def train_text_gan(
         Gulrajani et al. (2017), section 5.4; the defaults are theirs.
     """
     check_run(out, run)
+    require_counts(width=width, latent_dim=latent_dim, iterations=iterations, batch_size=batch_size)
+    require_counts(measure_every=measure_every)
+    if not 0 <= decay <= 1:
+        raise ValueError(f"decay is {decay}; give the part of the run that decays, from 0 to 1")
     length = _one_length(strings, held_out)
     if len(strings) < critic_steps * batch_size:
         raise ValueError(

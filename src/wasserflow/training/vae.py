@@ -18,6 +18,7 @@ from wasserflow.spaces import Normal
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_counts, require_not_negative
 from wasserflow.training.snapshots import SampleGrid
 
 
@@ -103,6 +104,7 @@ class VAE(lightning.LightningModule):
         super().__init__()
         if std is not None and not 0 < std < float("inf"):
             raise ValueError(f"std is {std}; it must be positive and finite, or None to be learnt")
+        require_not_negative(lr=lr)
         self.encoder, self.decoder = encoder, decoder
         start = 0.25 if std is None else std  # where pixels end up, more or less
         self.log_std = nn.Parameter(torch.tensor(start).log(), requires_grad=std is None)
@@ -233,6 +235,7 @@ def train_vae(
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
     check_run(out, run)
+    require_counts(latent_dim=latent_dim)
     prior = Normal(latent_dim)
     _require_fit(encoder, decoder, prior, images)
     vae = VAE(encoder, decoder, std=std, lr=lr, flips=flips, seed=seed)

@@ -19,6 +19,7 @@ from wasserflow.spaces import Codebook
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_counts, require_not_negative
 
 
 class VQAutoencoder(lightning.LightningModule):
@@ -60,6 +61,8 @@ class VQAutoencoder(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        require_not_negative(lr=lr, commitment=commitment, dead_below=dead_below)
+        require_counts(0, continuous=continuous)
         self.network = network
         self.network.quantize.requires_grad_(False)
         self.codebook = Codebook(network)
@@ -261,6 +264,7 @@ def train_vq(
     Raises:
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+        ValueError: settings out of range.
         ImportError: diffusers is not installed.
     """
     check_run(out, run)

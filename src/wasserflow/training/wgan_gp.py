@@ -18,6 +18,7 @@ from wasserflow.training.centring import centre
 from wasserflow.training.optimizers import optimizer_at
 from wasserflow.training.penalties import gradient_penalty
 from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.settings import require_adam, require_counts, require_not_negative
 
 
 class WGANGP(lightning.LightningModule):
@@ -37,6 +38,9 @@ class WGANGP(lightning.LightningModule):
         lr: learning rate of both Adam optimisers.
         betas: decay rates of both Adam optimisers.
         seed: seeds latents and penalty points; a resumed run repeats an uninterrupted one.
+
+    Raises:
+        ValueError: settings out of range.
 
     Source:
         Gulrajani et al. (2017), algorithm 1; settings of Ansari et al. (2021), appendix D.1.
@@ -66,6 +70,9 @@ class WGANGP(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        require_counts(critic_steps=critic_steps)
+        require_not_negative(penalty=penalty)
+        require_adam(lr, betas)
         self.generator = generator
         self.critic = critic
         self.prior = prior
@@ -164,11 +171,13 @@ def train_wgan_gp(
     Raises:
         FileExistsError: `out` exists and `resume` is not given.
         FileNotFoundError: `resume` is given and there is no checkpoint.
+        ValueError: settings out of range, or a checkpoint of another network.
 
     Source:
         Ansari et al. (2021), appendix D.1.
     """
     check_run(out, run)
+    require_counts(iterations=iterations, points=points, batch_size=batch_size)
     # Loaders and trainers draw from torch's global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -122,7 +122,7 @@ def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"of images of \(3, 8, 8\), and images are \(1, 4, 4\)"):
         train(tmp_path / "run", 2, glow=Glow(8, 3, levels=1, depth=1, width=4))
-    with pytest.raises(ValueError, match=r"max_norm is 0; it must be positive"):
+    with pytest.raises(ValueError, match=r"max_norm is 0; give a number above 0"):
         train(tmp_path / "run", 2, max_norm=0)
     with pytest.raises(ValueError, match=r"bits per dimension are .* take an lr below 1e\+06"):
         train(tmp_path / "run", 40, lr=1e6)
