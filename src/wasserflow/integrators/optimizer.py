@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,10 +22,11 @@ class Optimizer:
     Optimisers that treat every coordinate alone (Adam, SGD, RMSprop) leave the particles independent.
 
     Args:
-        make: a class of `torch.optim`, or a `functools.partial` of one with its settings.
+        make: a class of `torch.optim` but LBFGS, or a `functools.partial` of one with its settings.
 
     Raises:
         TypeError: make is not callable.
+        ValueError: an optimiser that evaluates the loss itself, as LBFGS does.
 
     Source: DOT (Tanaka 2019, arXiv 1910.06832), algorithm 1, which uses Adam.
 
@@ -39,6 +42,9 @@ class Optimizer:
     def __post_init__(self) -> None:
         if not callable(self.make):
             raise TypeError(f"make is {self.make!r}; give a class of torch.optim, or a functools.partial of one")
+        made = self.make.func if isinstance(self.make, partial) else self.make
+        if isinstance(made, type) and issubclass(made, torch.optim.Optimizer):
+            _require_gradient_steps(made)
 
     def init(self, x: Tensor) -> State:
         """Begin at (batch, *event) particles."""
@@ -50,8 +56,18 @@ class Optimizer:
         # Optimisers work in place: on copies, so that a state once yielded stays what it was.
         x = state.x.clone()
         optimizer = self.make([x])
+        _require_gradient_steps(type(optimizer))
         if state.memory is not None:
             optimizer.load_state_dict(deepcopy(state.memory))
         x.grad = -velocity
         optimizer.step()
         return state.moved(x, energy, evaluations=1, memory=optimizer.state_dict())
+
+
+def _require_gradient_steps(optimizer: type[torch.optim.Optimizer]) -> None:
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise ValueError(
+            f"{optimizer.__name__} evaluates its loss by a closure, several times a step, and a flow gives it one "
+            "gradient a step; give an optimiser that steps by a gradient, such as torch.optim.Adam"
+        )
