@@ -76,9 +76,7 @@ class SmallResNet(nn.Module):
     ) -> None:
         super().__init__()
         if not widths:
-            raise ValueError(
-                "widths is empty; give the channels of at least one resolution, such as (32, 64)"
-            )
+            raise ValueError("widths is empty; give the channels of at least one resolution, such as (32, 64)")
         check_positive(classes=classes, image_channels=image_channels, width=min(widths))
         self.widths, self.image_channels = tuple(widths), image_channels
         layers: list[nn.Module] = [
