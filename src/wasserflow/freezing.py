@@ -220,6 +220,10 @@ def kinds_explained(x: Tensor, modules: list[nn.Module]) -> Iterator[None]:
             require_same_kind(x, modules)
         except ValueError as explanation:
             raise explanation from error
+        error.add_note(
+            f"The particles were {tuple(x.shape)} of {x.dtype} on {x.device}: does the generator, or else the critic, "
+            "take such a batch?"
+        )
         raise
 
 

@@ -177,7 +177,7 @@ def refit_critic(
     prior: PriorSpace,
     images: UInt8[Tensor, "n channels height width"],
     validation: UInt8[Tensor, "m channels height width"],
-    out: Path,
+    out: str | Path,
     *,
     iterations: int = 3000,
     batch_size: int = 64,
@@ -220,12 +220,16 @@ def refit_critic(
         The averaged critic, in evaluation mode, its spectral norms settled.
 
     Raises:
-        ValueError: the generator is in training mode, no parameter of the critic requires a gradient, or settings out
-            of range.
+        TypeError: images that are not a tensor of bytes.
+        ValueError: images that are not (n, channels, height, width), the generator is in training mode, no parameter of
+            the critic requires a gradient, or settings out of range.
         FileExistsError: `out` exists and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
     """
+    out = Path(out)
     check_run(out, run)
+    for name, sets in (("images", images), ("validation", validation)):
+        _require_bytes(name, sets)
     frozen = copied(generator).requires_grad_(False)
     fit = CriticFit(
         copied(critic),
@@ -251,6 +255,20 @@ def refit_critic(
     save_reliability(out / "reliability.png", {name: reliability_curve(c, real, fake) for name, c in both.items()})
     (out / "assessment.json").write_text(json.dumps(report, indent=2) + "\n")
     return refitted
+
+
+def _require_bytes(name: str, images: object) -> None:
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+        kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise TypeError(
+            f"{name} is {kind}; give a uint8 tensor (n, channels, height, width), such as wf.data.cifar10().images, or "
+            "wf.data.to_uint8(images) of floats on [-1, 1]"
+        )
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"{name} has shape {tuple(images.shape)}; it must be (n, 1 or 3, height, width): "
+            "images.permute(0, 3, 1, 2) brings the channels forward"
+        )
 
 
 @torch.no_grad()

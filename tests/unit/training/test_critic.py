@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import wasserflow as wf
-from wasserflow.data.images import to_uint8
+from wasserflow.data.images import LabelledImages, to_uint8
 from wasserflow.models import ResNetCritic
 from wasserflow.models.sndcgan import SNDCGANCritic
 from wasserflow.spaces import Normal
@@ -144,3 +144,21 @@ def test_what_requires_no_gradient_is_not_trained(tmp_path: Path) -> None:
     assert changed == {name for name, _ in critic.named_parameters() if name.startswith("head")}
     with pytest.raises(ValueError, match=r"no parameter of the critic requires a gradient.*requires_grad_"):
         CriticFit(critic.requires_grad_(False), Brightness(0.0).eval(), Normal(1))
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (torch.zeros(4, 3, 8, 8), "images is torch.float32; give a uint8 tensor"),
+        (LabelledImages(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4).long()), "images is LabelledImages"),
+        (torch.zeros(4, 8, 8, 3, dtype=torch.uint8), r"images has shape \(4, 8, 8, 3\).*permute"),
+    ],
+)
+def test_images_that_are_no_bytes_are_refused_before_anything_is_written(
+    tmp_path: Path, images: object, words: str
+) -> None:
+    networks = (nn.Flatten(), nn.Linear(2, 2).eval())
+    with pytest.raises((TypeError, ValueError), match=words):
+        refit_critic(*networks, wf.spaces.Normal(2), images, images, str(tmp_path / "out"), iterations=1)
+    assert not (tmp_path / "out").exists()
