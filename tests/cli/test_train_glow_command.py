@@ -46,3 +46,12 @@ def test_the_trained_model_is_read_back(
 def test_it_is_refined_by_the_critic_of_another_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path / "run", "cifar10", monkeypatch)
     check_borrowing(str(tmp_path / "run" / "model"), tmp_path)
+
+
+def test_no_levels_are_refused_and_not_taken_for_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train(tmp_path / "run", "mnist", monkeypatch, "--levels", "0")
+    assert "levels is 0; it must be at least 1" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

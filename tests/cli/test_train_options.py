@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from jsonargparse import ArgumentParser
 
 from wasserflow.cli import (
+    main,
     train,
     train_corrector,
     train_fdrl,
@@ -19,6 +22,7 @@ from wasserflow.cli import (
     train_vae,
     train_wgan_gp,
 )
+from wasserflow.data.images import LabelledImages
 from wasserflow.training import (
     classifier,
     clip,
@@ -84,3 +88,21 @@ def test_what_a_trainer_gives_its_run_itself_is_no_option(command: Callable[...,
     parser = ArgumentParser()
     parser.add_function_arguments(command)
     assert own.isdisjoint(action.dest for action in parser._actions)
+
+
+@pytest.mark.parametrize("words", ["fdrl --data 25gaussians --width 0", "wgan-gp --width 0", "wgan-gp --layers -1"])
+def test_no_units_are_refused_and_not_taken_for_the_default(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *others, name, value = words.split()
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", *others, name, value, "--out", str(tmp_path / "run")])
+    assert f"{name.removeprefix('--')} is {value}; it must be at least 1" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("network", ["cnn", "resnet"])
+def test_a_network_of_images_needs_channels(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = LabelledImages(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+    monkeypatch.setattr(train_fdrl, "images_of", lambda data, split: few)
+    assert train_fdrl.setting_for("cifar10", network, 0, False, seed=0).network.arguments["width"] == 0

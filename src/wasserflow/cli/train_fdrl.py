@@ -182,14 +182,18 @@ def setting_for(
     if data in POINTS:
         if network is not None:
             raise ValueError(f"network is {network}, for images; the ratio of {data} is a perceptron: leave it out")
-        return Setting(Recipe("mlp_ratio", {"width": width or 64}), POINTS[data].sample(_POINTS, seed=seed), None)
+        return Setting(
+            Recipe("mlp_ratio", {"width": 64 if width is None else width}),
+            POINTS[data].sample(_POINTS, seed=seed),
+            None,
+        )
     labelled = images_of("cifar10" if data == "cifar10" else "mnist", "train")
     domain, images = map(labelled.of_class, classes) if classes else (None, labelled.images)
     size, shared = images.shape[-1], {"image_channels": images.shape[1], "normalise": normalise}
     if (network or ("cnn" if data == "mnist" else "resnet")) == "cnn":
-        recipe = Recipe("RatioCNN", {"image_size": size, "width": width or 32, **shared})
+        recipe = Recipe("RatioCNN", {"image_size": size, "width": 32 if width is None else width, **shared})
     else:
-        recipe = Recipe("RatioResNet", {"size": str(size), "width": width or 8, **shared})
+        recipe = Recipe("RatioResNet", {"size": str(size), "width": 8 if width is None else width, **shared})
     return Setting(recipe, images, (-1.0, 1.0), domain)
 
 

@@ -45,7 +45,7 @@ def train_glow(
     sizes = {
         "image_size": train.shape[-1],
         "image_channels": train.shape[1],
-        "levels": levels or {"cifar10": 3, "mnist": 2}[data],
+        "levels": {"cifar10": 3, "mnist": 2}[data] if levels is None else levels,
         "depth": depth,
         "width": width,
         "temperature": temperature,
