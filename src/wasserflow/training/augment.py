@@ -1,4 +1,4 @@
-"""Random changes of training images which leave their meaning alone."""
+"""Random changes of training data which leave their meaning alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
+
+from wasserflow.data.images import to_float
 
 
 def flip(
@@ -56,3 +58,28 @@ def crop(
     columns = left[:, None] + torch.arange(width, device=images.device)
     sample = torch.arange(batch, device=images.device)[:, None, None]
     return padded[sample, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def noisy(
+    data: Shaped[Tensor, "batch *event"], flips: bool, std: float, generator: torch.Generator
+) -> Float[Tensor, "batch *event"]:
+    """Add normal noise to data, images mirrored first.
+
+    Args:
+        data: (batch, *event) floats, or uint8 images, which become floats on [-1, 1].
+        flips: mirror half of the images.
+        std: standard deviation of the noise, in units of the floats.
+        generator: the random stream, on the CPU.
+
+    Returns:
+        New data of the same shape.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.augment import noisy
+        >>> noisy(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), False, 0.0, torch.Generator()).item()
+        1.0
+    """
+    data = to_float(data) if data.dtype == torch.uint8 else data
+    data = flip(data, generator) if flips else data
+    return data + std * torch.randn(data.shape, generator=generator, dtype=data.dtype).to(data.device)

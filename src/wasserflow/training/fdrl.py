@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import deepcopy
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 import lightning
@@ -15,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from wasserflow.checks import require_particles, require_sets
-from wasserflow.data.images import to_float
 from wasserflow.divergences import Pearson
 from wasserflow.flow import FlowDiverged, Watch, flow
 from wasserflow.freezing import evaluating
@@ -24,12 +21,13 @@ from wasserflow.potentials import LearnedRatio
 from wasserflow.ratios import BregmanLoss, LogRatio, least_squares, log_ratio_of
 from wasserflow.seeds import Seed, sample_seeds
 from wasserflow.spaces import Source
-from wasserflow.training.augment import flip
+from wasserflow.training.augment import noisy
 from wasserflow.training.averaging import moving_average
 from wasserflow.training.batches import step_stream
 from wasserflow.training.divergence_guard import DivergenceGuard, TrainingDiverged
+from wasserflow.training.learning_rate import falling_in_steps
 from wasserflow.training.modes import train_what_learns
-from wasserflow.training.penalties import weighted_slopes
+from wasserflow.training.ratio_objective import ratio_objective
 from wasserflow.training.ratio_parts import require_parts
 from wasserflow.training.settings import require_adam, require_counts, require_not_negative, require_positive
 from wasserflow.training.staged_flow import staged_flow
@@ -155,10 +153,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         """Give the network an Adam whose rate falls in steps."""
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         adam = torch.optim.Adam(trained, self.lr, self.betas)
-        steps = self.trainer.estimated_stepping_batches
-        milestones = [int(share * steps) for share in self.decay_at] if math.isfinite(steps) else []
-        # MultiStepLR would keep the milestones of a checkpoint, and the fallen rate, when a run is resumed for longer.
-        rate = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 0.1 ** sum(step >= mark for mark in milestones))
+        rate = falling_in_steps(adam, self.decay_at, self.trainer.estimated_stepping_batches)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
@@ -169,7 +164,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             ValueError: data that are NaN or infinite.
         """
         stream = step_stream(self.seed, self.global_step, self.global_rank)
-        data = self._data(batch[0] if isinstance(batch, (tuple, list)) else batch, stream)
+        data = noisy(batch[0] if isinstance(batch, (tuple, list)) else batch, self.flips, self.data_noise, stream)
         require_sets(data=data)
         seeds = sample_seeds(stream, len(data))
         start = self.start(len(data), seeds, data.dtype)
@@ -177,19 +172,10 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
             particles = self._moved(start, seeds)
         except FlowDiverged as error:
             raise TrainingDiverged(f"at training step {self.global_step}, {error}") from error
-        outputs = log_ratio_of(self.network, torch.cat([data, particles]))
-        on_data, on_particles = outputs.split([len(data), len(particles)])
-        loss = self.loss(on_data, on_particles)
-        with torch.no_grad():
-            ratio_on_data = self.loss.ratio(on_data).mean()
-            watched = {
-                "ratio_on_data": ratio_on_data,
-                "ratio_on_particles": self.loss.ratio(on_particles).mean(),
-                "displacement": (particles - start).flatten(1).norm(dim=1).mean(),
-            }
-        self.log_dict({"loss": loss.detach(), **watched}, prog_bar=True)
-        slopes = weighted_slopes(partial(log_ratio_of, self.network), (self.r1, data), (self.r2, particles))
-        return {"loss": loss + slopes, "ratio_on_data": ratio_on_data, "particles": particles}
+        objective, watched = ratio_objective(self.network, self.loss, data, particles, self.r1, self.r2)
+        displacement = (particles - start).flatten(1).norm(dim=1).mean()
+        self.log_dict({**watched, "displacement": displacement}, prog_bar=True)
+        return {"loss": objective, "ratio_on_data": watched["ratio_on_data"], "particles": particles}
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Let the moving average follow each step, before any checkpoint of it is written."""
@@ -318,9 +304,3 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         # Weights stand still here, so normalised ones are computed once and not at every step.
         with evaluating(self), parametrize.cached():
             return flow(x0, self.potential(self.network), self.integrator, self.flow_steps, seed=seeds).x
-
-    def _data(self, data: Tensor, stream: torch.Generator) -> Tensor:
-        data = to_float(data) if data.dtype == torch.uint8 else data
-        data = flip(data, stream) if self.flips else data
-        noise = torch.randn(data.shape, generator=stream, dtype=data.dtype).to(data.device)
-        return data + self.data_noise * noise

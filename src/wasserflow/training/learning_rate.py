@@ -1,13 +1,17 @@
-"""A learning rate that falls at the end of a training which steps its optimisers by hand."""
+"""Learning rates that fall towards the end of a training."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback
 
 
 class LinearDecay(Callback):
-    """Lets the learning rates of all optimisers fall linearly to 0 over the last part of a run.
+    """Lets the learning rates of all optimisers fall linearly to 0 over the last part of a run that steps by hand.
 
     A pure function of the step: a resumed run needs no state, and may begin to decay where the run before did not.
 
@@ -41,3 +45,33 @@ class LinearDecay(Callback):
         for optimizer in trainer.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.at(trainer.global_step)
+
+
+def falling_in_steps(
+    optimizer: torch.optim.Optimizer, shares: Sequence[float], steps: float
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Let a learning rate fall to a tenth after each of some shares of a run.
+
+    Args:
+        optimizer: whose rate falls.
+        shares: parts of the run, 0 to 1.
+        steps: length of the whole run; the rate of an endless one, of infinity, does not fall.
+
+    Returns:
+        A schedule that is stepped after each step of the optimiser.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.learning_rate import falling_in_steps
+        >>> sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> rate, rates = falling_in_steps(sgd, (0.5,), steps=4), []
+        >>> for _ in range(4):
+        ...     rates += rate.get_last_lr()
+        ...     sgd.step()
+        ...     rate.step()
+        >>> rates
+        [1.0, 1.0, 0.1, 0.1]
+    """
+    milestones = [int(share * steps) for share in shares] if math.isfinite(steps) else []
+    # MultiStepLR would keep the milestones of a checkpoint, and the fallen rate, when a run is resumed for longer.
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.1 ** sum(step >= mark for mark in milestones))
