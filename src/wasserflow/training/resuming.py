@@ -39,7 +39,7 @@ def _weights(checkpoint: Path) -> dict[str, Any]:
         content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
         return content["state_dict"]
     except (EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
-        said = (str(error) or "it is empty").splitlines()[0]
+        said = (str(error) or "it is empty").splitlines()[0].split(". ")[0]
         raise ValueError(
             f"cannot resume from {checkpoint}: it is damaged or no checkpoint of a training ({said}); put another "
             f"checkpoint of this run in its place, or delete {checkpoint.parent} and train anew"
