@@ -15,6 +15,7 @@ import wasserflow as wf
 from wasserflow.cli import gmi_flows, held_out, main
 from wasserflow.cli.finished import Finished
 from wasserflow.cli.gmi_table import Row, Settings, printed, summary, tables
+from wasserflow.cli.real_samples import TRAINING
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.densities import MedianBandwidth, ReferenceFeatures
 from wasserflow.models import zoo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from models import toy_pair
 
 import wasserflow as wf
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
-from models import toy_pair
 
 _N = 4_000
 
@@ -27,13 +26,19 @@ def started(model: str, out: Path) -> subprocess.Popen[bytes]:
     log = out.with_suffix(".log")
     with log.open("wb") as file:
         command = [sys.executable, "-m", "wasserflow.cli", *words, "--out", str(out)]
-        run = subprocess.Popen(command, stderr=file, start_new_session=True)
+        run = subprocess.Popen(command, stderr=file, start_new_session=True, preexec_fn=_hearing)
     deadline = time.monotonic() + 120
-    while "| 40/" not in log.read_text(errors="replace"):
+    # The bar does not print every number.
+    while not re.search(rf"\| [1-9]\d+/{_N // 2}", log.read_text(errors="replace")):
         assert run.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
     return run
+
+
+def _hearing() -> None:
+    # What runs in the background is deaf to Ctrl-C, and its children with it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["first", "terminal"])
