@@ -65,7 +65,7 @@ def modules_given(item: object) -> list[nn.Module]:
     """
     if isinstance(item, nn.Module):
         return [item]
-    if is_dataclass(item):
+    if is_dataclass(item) and not isinstance(item, type):
         return [module for field in fields(item) for module in modules_given(getattr(item, field.name))]
     if isinstance(item, (list, tuple)):
         return [module for part in item for module in modules_given(part)]
