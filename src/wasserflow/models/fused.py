@@ -1,7 +1,9 @@
-"""A linear layer and its rectifier as one operation, for frozen networks."""
+"""Frozen layers in a row as one operation: one pass forward, and one backward in the input alone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,59 +11,255 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+_aten: Any = torch.ops.aten
+# Of a batch and of a layer: smaller products are faster by torch's own.
+_LEAST_ROWS, _LEAST_SIZE = 128, 16
 
-class LinearReLU(nn.Module):
-    """leaky_relu(W x + b), in one pass over the batch on a CPU that has oneDNN, and as two operations elsewhere.
 
-    The gradient is that of the input alone: weights and bias are constants.
+@dataclass(frozen=True)
+class Rectifier:
+    """y -> max(y, slope · y), with a slope of 0 or more.
 
     Args:
-        linear: the layer; its weight and bias are shared.
-        slope: of the rectifier below 0; 0 for ReLU.
+        slope: below 0; 0 for ReLU.
 
     Example:
         >>> import torch
-        >>> from wasserflow.models.fused import LinearReLU
-        >>> linear, x = torch.nn.Linear(2, 3), torch.ones(4, 2)
-        >>> bool(torch.allclose(LinearReLU(linear)(x), linear(x).relu(), atol=1e-6))
+        >>> from wasserflow.models.fused import Rectifier
+        >>> Rectifier(0.5)(torch.tensor([-1.0, 1.0]))
+        tensor([-0.5000,  1.0000])
+    """
+
+    slope: float
+
+    def __call__(self, y: Tensor) -> Tensor:
+        """Apply it by torch's differentiable operation."""
+        return functional.leaky_relu(y, self.slope) if self.slope else functional.relu(y)
+
+    def within(self, y: Tensor) -> Tensor:
+        """Apply it in place."""
+        return functional.leaky_relu_(y, self.slope) if self.slope else functional.relu_(y)
+
+    def back(self, gradient: Tensor, y: Tensor, out: Tensor) -> Tensor:
+        """Pass the gradient where y > 0, and `slope` of it elsewhere."""
+        if self.slope:
+            return _aten.leaky_relu_backward.grad_input(gradient, y, self.slope, True, grad_input=out)
+        return _aten.threshold_backward.grad_input(gradient, y, 0, grad_input=out)
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """y -> tanh(y).
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.models.fused import Tanh
+        >>> Tanh()(torch.zeros(1))
+        tensor([0.])
+    """
+
+    def __call__(self, y: Tensor) -> Tensor:
+        """Apply it by torch's differentiable operation."""
+        return y.tanh()
+
+    def within(self, y: Tensor) -> Tensor:
+        """Apply it in place."""
+        return y.tanh_()
+
+    def back(self, gradient: Tensor, y: Tensor, out: Tensor) -> Tensor:
+        """The gradient times 1 - y²."""
+        return _aten.tanh_backward.grad_input(gradient, y, grad_input=out)
+
+
+Activation = Rectifier | Tanh
+
+
+@dataclass(frozen=True, eq=False)
+class LinearLink:
+    """activation(W x + b).
+
+    Args:
+        weight: (outputs, inputs), W.
+        bias: (outputs,), b, or None.
+        activation: None for none.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.models.fused import LinearLink, Rectifier
+        >>> link = LinearLink(-torch.eye(2), None, Rectifier(0.0))
+        >>> bool((link.run(torch.ones(3, 2)) == link(torch.ones(3, 2))).all())
         True
     """
 
-    weight: Tensor
-    bias: Tensor | None
+    weight: Float[Tensor, "outputs inputs"]
+    bias: Float[Tensor, " outputs"] | None
+    activation: Activation | None = None
 
-    def __init__(self, linear: nn.Linear, slope: float = 0.0) -> None:
-        super().__init__()
-        self.register_buffer("weight", linear.weight.detach())
-        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
-        self.slope = slope
-        self.training = linear.training
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply it by torch's differentiable operations."""
+        y = functional.linear(x, self.weight, self.bias)
+        return y if self.activation is None else self.activation(y)
 
-    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
-        """Apply the layer and the rectifier."""
-        if _has_kernel(x, self.weight):
-            return _Fused.apply(x, self.weight, self.bias, self.slope)
-        return functional.leaky_relu(functional.linear(x, self.weight, self.bias), self.slope)
+    def run(self, x: Tensor) -> Tensor:
+        """Apply it, the rectifier within the product."""
+        if isinstance(self.activation, Rectifier) and self._is_large(x):
+            options = ("relu", []) if self.activation.slope == 0 else ("leaky_relu", [self.activation.slope])
+            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *options, "")
+        y = functional.linear(x, self.weight, self.bias)
+        return y if self.activation is None else self.activation.within(y)
+
+    def back(self, gradient: Tensor, x: Tensor) -> Tensor:
+        """The gradient times W."""
+        if self._is_large(x):
+            return torch.ops.mkldnn._linear_pointwise(gradient.contiguous(), self.weight.t(), None, "none", [], "")
+        return gradient @ self.weight
+
+    def _is_large(self, x: Tensor) -> bool:
+        return len(x) >= _LEAST_ROWS and min(self.weight.shape) >= _LEAST_SIZE
 
 
-class _Fused(torch.autograd.Function):
-    """The product and the rectifier, whose derivative can be read from the sign of its output."""
+@dataclass(frozen=True, eq=False)
+class ConvolutionLink:
+    """activation(a 2-D convolution, transposed or not), on images that lie channels-last.
+
+    Args:
+        layer: an `nn.Conv2d` or `nn.ConvTranspose2d` that pads with zeros, by numbers.
+        activation: None for none.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.models.fused import ConvolutionLink, Tanh
+        >>> link, x = ConvolutionLink(torch.nn.Conv2d(3, 4, 3), Tanh()), torch.ones(2, 3, 8, 8)
+        >>> bool(torch.allclose(link.run(x), link(x), atol=1e-6))
+        True
+    """
+
+    layer: nn.Conv2d | nn.ConvTranspose2d
+    activation: Activation | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the convolution."""
+        return self.layer.weight
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply it by torch's differentiable operations."""
+        y = self.layer(x)
+        return y if self.activation is None else self.activation(y)
+
+    def run(self, x: Tensor) -> Tensor:
+        """Apply it, the activation in place."""
+        y = self.layer(x)
+        return y if self.activation is None else self.activation.within(y)
+
+    def back(self, gradient: Tensor, x: Tensor) -> Tensor:
+        """The convolution the other way."""
+        layer = self.layer
+        geometry = (layer.stride, layer.padding, layer.dilation, layer.transposed, layer.output_padding, layer.groups)
+        return _aten.convolution_backward(gradient, x, layer.weight, None, *geometry, [True, False, False])[0]
+
+
+@dataclass(frozen=True, eq=False)
+class ReshapeLink:
+    """Another shape of the same numbers.
+
+    Args:
+        layer: an `nn.Flatten` or `nn.Unflatten`.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.models.fused import ReshapeLink
+        >>> ReshapeLink(torch.nn.Flatten()).run(torch.ones(2, 3, 4)).shape
+        torch.Size([2, 12])
+    """
+
+    layer: nn.Module
+    activation: None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Reshape (batch, ...)."""
+        return self.layer(x)
+
+    def run(self, x: Tensor) -> Tensor:
+        """Reshape (batch, ...)."""
+        return self.layer(x)
+
+    def back(self, gradient: Tensor, x: Tensor) -> Tensor:
+        """The gradient in the shape of x."""
+        return gradient.reshape(x.shape)
+
+
+Link = LinearLink | ConvolutionLink | ReshapeLink
+
+
+class Chain:
+    """Layers in a row as one operation of torch's graph, on a CPU that has oneDNN; one after another elsewhere.
+
+    A rectifier is applied where the layer's output lies, and to the gradient where that lies, without memory of its
+    own. The gradient is that of the input alone: weights and biases are constants.
+
+    Args:
+        links: the layers.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.models.fused import Chain, LinearLink, Rectifier
+        >>> chain = Chain([LinearLink(torch.eye(2), None, Rectifier(0.0)), LinearLink(torch.ones(1, 2), None)])
+        >>> chain(torch.tensor([[3.0, -4.0]]))
+        tensor([[3.]])
+    """
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self.links = tuple(links)
+        weights = [link.weight for link in self.links if isinstance(link, (LinearLink, ConvolutionLink))]
+        self._plain = not all(weight.device.type == "cpu" and weight.dtype == torch.float32 for weight in weights)
+        self._dimensions = 4 if isinstance(self.links[0], ConvolutionLink) else 2
+
+    def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch *result"]:
+        """Apply the layers."""
+        if self._plain or x.ndim != self._dimensions or not _has_kernels(x):
+            return self.plain(x)
+        if torch.is_grad_enabled() and x.requires_grad:
+            return _Chained.apply(x, self)
+        for link in self.links:
+            x = link.run(x)
+        return x
+
+    def plain(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch *result"]:
+        """Apply the layers by torch's differentiable operations, one after another."""
+        for link in self.links:
+            x = link(x)
+        return x
+
+
+class _Chained(torch.autograd.Function):
+    """A chain and its derivative in the input, which needs no memory beyond one gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, slope: float) -> Tensor:
-        output = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "leaky_relu", [slope], "")
-        ctx.save_for_backward(output, weight)
-        ctx.slope = slope
-        return output
+    def forward(ctx: Any, x: Tensor, chain: Chain) -> Tensor:
+        values = [x]
+        for link in chain.links:
+            values.append(link.run(values[-1]))
+        ctx.chain = chain
+        ctx.save_for_backward(*values)
+        # A leaky rectifier of torch's keeps its input, so that its output may be changed in place; this one reads it.
+        last = chain.links[-1].activation
+        return values[-1].clone() if isinstance(last, Rectifier) and last.slope else values[-1]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        output, weight = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        values, chain = ctx.saved_tensors, ctx.chain
         if torch.is_grad_enabled():
-            # A gradient of this gradient was asked for, which the kernels below have none of.
-            return (gradient * torch.where(output > 0, 1.0, ctx.slope)) @ weight, None, None, None
-        passed = torch.ops.aten.leaky_relu_backward(gradient, output, ctx.slope, True)
-        return torch.ops.mkldnn._linear_pointwise(passed, weight.t(), None, "none", [], ""), None, None, None
+            # A gradient of this gradient was asked for, which what is in place has none of.
+            x = values[0]
+            return torch.autograd.grad(chain.plain(x), x, gradient, create_graph=True)[0], None
+        ours = False  # the gradient that comes in may be someone's
+        for link, x, y in reversed(list(zip(chain.links, values[:-1], values[1:], strict=True))):
+            if link.activation is not None:
+                gradient = link.activation.back(gradient, y, gradient if ours else torch.empty_like(y))
+            gradient = link.back(gradient, x)
+            ours = ours or not isinstance(link, ReshapeLink)
+        return gradient, None
 
 
 def is_transformed() -> bool:
@@ -71,11 +269,10 @@ def is_transformed() -> bool:
     return torch.jit.is_tracing() or torch.compiler.is_compiling() or functional()
 
 
-def _has_kernel(x: Tensor, weight: Tensor) -> bool:
+def _has_kernels(x: Tensor) -> bool:
     return (
-        x.device.type == weight.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
-        and x.dim() > 1
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
         and x.numel() > 0
         and torch.backends.mkldnn.is_available()
         and not torch.is_autocast_enabled("cpu")

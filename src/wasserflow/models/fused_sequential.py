@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import fusion
 
 from wasserflow.freezing import copied
-from wasserflow.models.fused import LinearReLU, is_transformed
+from wasserflow.models.fused import (
+    Activation,
+    Chain,
+    ConvolutionLink,
+    LinearLink,
+    Link,
+    Rectifier,
+    ReshapeLink,
+    Tanh,
+    is_transformed,
+)
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -34,8 +44,8 @@ class FusedSequential(nn.Sequential):
         True
     """
 
-    # Built at the first call, and anew when weights have been moved or loaded.
-    _steps: list[_Step] | None = None
+    # By its layers and which of them are listened to; made when first called so, and anew for other weights.
+    _steps: dict[tuple[tuple[nn.Module, bool], ...], list[_Step]] | None = None
 
     def forward(self, input: Any) -> Any:
         """Apply the layers."""
@@ -45,12 +55,18 @@ class FusedSequential(nn.Sequential):
         """Apply the layers and leave the result in the layout it has."""
         if is_transformed():
             return super().forward(x)
-        layers = list(self._modules.values())
-        if self._steps is None or [layer for step in self._steps for layer in step.layers] != layers:
-            self._steps = _steps_of(layers)
-        for step in self._steps:
+        for step in self.steps():
             x = step(x)
         return x
+
+    def steps(self) -> list[_Step]:
+        """What a call runs, of the layers as they are now."""
+        if self._steps is None:
+            self._steps = {}
+        layers = tuple((layer, layer.training or _heard(layer)) for layer in self._modules.values())
+        if layers not in self._steps:
+            self._steps[layers] = _steps_of([layer for layer, _ in layers])
+        return self._steps[layers]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FusedSequential:
         self._steps = None
@@ -66,11 +82,12 @@ class _Step:
     """One layer, or some in a row that `fast` stands for."""
 
     layers: Sequence[nn.Module]
-    fast: nn.Module | None = None
+    fast: nn.Module | Chain | None = None
     vectors_only: bool = False
 
     def __call__(self, x: Any) -> Any:
-        if self.fast is not None and self._may_be_fast(x):
+        # Batch norm is over the second dimension and a linear layer over the last.
+        if self.fast is not None and isinstance(x, Tensor) and not (self.vectors_only and x.ndim != 2):
             return self.fast(x)
         for layer in self.layers:
             if type(layer) is FusedSequential and not _heard(layer):
@@ -80,38 +97,84 @@ class _Step:
                 x = layer(x if type(layer).__module__.startswith("torch.nn.modules.") else _contiguous(x))
         return x
 
-    def _may_be_fast(self, x: Any) -> bool:
-        if self.vectors_only and x.ndim != 2:
-            return False  # batch norm is over the second dimension and a linear layer over the last
-        return not any(layer.training or _heard(layer) for layer in self.layers)
+
+@dataclass(eq=False)
+class _Part:
+    """Some layers in a row, and the link of a chain that stands for them."""
+
+    layers: Sequence[nn.Module]
+    link: Link
+    vectors_only: bool = False
 
 
 def _steps_of(layers: Sequence[nn.Module]) -> list[_Step]:
-    steps, place = [], 0
+    steps: list[_Step] = []
+    chain: list[_Part] = []
+
+    def close() -> None:
+        if chain:
+            fast = Chain([part.link for part in chain])
+            steps.append(_Step([layer for part in chain for layer in part.layers], fast, chain[0].vectors_only))
+            chain.clear()
+
     # Weights made in inference mode could never be differentiated through.
     with torch.inference_mode(False), torch.no_grad():
+        place = 0
         while place < len(layers):
-            steps.append(_step_at(layers[place : place + 3]))
-            place += len(steps[-1].layers)
+            part = _part_at(layers[place : place + 3])
+            if part is not None and (part.vectors_only or not _goes_on(chain, part.link)):
+                close()
+            if part is not None and (chain or not isinstance(part.link, ReshapeLink)):
+                chain.append(part)
+            else:
+                close()
+                steps.append(_single(layers[place : place + 2]))
+            place += len((chain or steps)[-1].layers)
+        close()
     return steps
 
 
-def _step_at(layers: Sequence[nn.Module]) -> _Step:
-    """Take as many of the first layers as can be run as one."""
-    first, second, third = (*layers, None, None)[:3]
+def _part_at(layers: Sequence[nn.Module]) -> _Part | None:
+    """Take as many of the first layers as one link can stand for; None where none can."""
+    first, second, third = cast(Any, (*layers, None, None)[:3])
     if not _plain(first):
-        return _Step(layers[:1])
+        return None
+    if type(first) in (nn.Flatten, nn.Unflatten):
+        return _Part(layers[:1], ReshapeLink(first))
     folded = _folded(first, second)
-    taken, after = (1, second) if folded is None else (2, third)
+    taken, after, whole = (1, second, first) if folded is None else (2, third, folded)
+    activation = _activation(after) if _plain(after) else None
+    taken += activation is not None
     if type(first) is nn.Linear:
-        slope = _slope(after)
-        if slope is None or not _plain(after):
-            return _Step(layers[:taken], folded, vectors_only=True)
-        fused = LinearReLU(first if folded is None else folded, slope)
-        return _Step(layers[: taken + 1], fused.eval(), vectors_only=folded is not None)
-    if type(first) in (nn.Conv2d, nn.ConvTranspose2d):
-        return _Step(layers[:taken], _channels_last(first if folded is None else folded))
-    return _Step(layers[:taken], folded)
+        bias = None if whole.bias is None else whole.bias.detach()
+        return _Part(layers[:taken], LinearLink(whole.weight.detach(), bias, activation), folded is not None)
+    if _convolves_images(first) and first.padding_mode == "zeros" and not isinstance(first.padding, str):
+        return _Part(layers[:taken], ConvolutionLink(_channels_last(whole), activation))
+    return None
+
+
+def _goes_on(chain: Sequence[_Part], link: Link) -> bool:
+    """Whether a link takes what the chain makes: vectors after linear layers, images after convolutions."""
+    if not chain:
+        return True
+    last = chain[-1].link
+    images = isinstance(last, ConvolutionLink) or (isinstance(last, ReshapeLink) and type(last.layer) is nn.Unflatten)
+    if isinstance(link, ReshapeLink):
+        layer: Any = link.layer
+        if type(layer) is nn.Flatten:
+            return images and (layer.start_dim, layer.end_dim) == (1, -1)
+        return not images and layer.dim == 1 and len(layer.unflattened_size) == 3
+    return images == isinstance(link, ConvolutionLink)
+
+
+def _single(layers: Sequence[nn.Module]) -> _Step:
+    """The first layer by itself, or with the batch norm after it."""
+    first, norm = (*layers, None)[:2]
+    folded = _folded(first, norm)
+    fast = first if folded is None else folded
+    if _plain(first) and _convolves_images(first):
+        fast = _channels_last(fast)
+    return _Step(layers[:1] if folded is None else layers, None if fast is first else fast)
 
 
 def _folded(layer: Any, norm: Any) -> Any:
@@ -127,23 +190,30 @@ def _folded(layer: Any, norm: Any) -> Any:
     return folded.requires_grad_(False).eval()
 
 
-def _slope(rectifier: nn.Module | None) -> float | None:
-    """Of a rectifier below 0; None for other layers, and for slopes whose sign the output does not keep."""
-    if type(rectifier) is nn.ReLU:
-        return 0.0
-    if type(rectifier) is nn.LeakyReLU and rectifier.negative_slope >= 0:
-        return rectifier.negative_slope
-    return None
+def _activation(layer: Any) -> Activation | None:
+    """None for those that have no kernel, and for rectifiers whose output does not keep the sign of their input."""
+    if type(layer) is nn.ReLU:
+        return Rectifier(0.0)
+    if type(layer) is nn.LeakyReLU and layer.negative_slope >= 0:
+        return Rectifier(layer.negative_slope)
+    return Tanh() if type(layer) is nn.Tanh else None
 
 
-def _channels_last(convolution: Any) -> nn.Module:
+def _convolves_images(layer: Any) -> bool:
+    return type(layer) in (nn.Conv2d, nn.ConvTranspose2d)
+
+
+def _channels_last(convolution: Any) -> Any:
     return copied(convolution).requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
 def _plain(*layers: nn.Module | None) -> bool:
     """Whether nothing listens to the layers and their weights are what their class says."""
     return all(
-        layer is not None and not _heard(layer) and not torch.nn.utils.parametrize.is_parametrized(layer)
+        layer is not None
+        and not layer.training
+        and not _heard(layer)
+        and not torch.nn.utils.parametrize.is_parametrized(layer)
         for layer in layers
     )
 

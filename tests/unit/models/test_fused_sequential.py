@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import wasserflow as wf
-from wasserflow.models.fused import LinearReLU
+from wasserflow.models.fused import Chain, ConvolutionLink, LinearLink, ReshapeLink
 from wasserflow.models.fused_sequential import FusedSequential
 
 
@@ -104,6 +104,20 @@ VECTORS = {
     "norm over channels of as many": lambda: nn.Sequential(nn.Unflatten(1, (6, 1)), nn.Linear(1, 6), nn.BatchNorm1d(6)),
     "norm over other channels": lambda: nn.Sequential(nn.Unflatten(1, (6, 1)), nn.Linear(1, 4), nn.BatchNorm1d(6)),
     "rectifiers that cannot be fused": lambda: nn.Sequential(nn.Linear(6, 6), nn.LeakyReLU(-0.5), nn.Linear(6, 2)),
+    "two norms": lambda: nn.Sequential(
+        nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 6), nn.BatchNorm1d(6)
+    ),
+    "other activations": lambda: nn.Sequential(nn.Linear(6, 6), nn.SiLU(), nn.Linear(6, 6), nn.ELU(), nn.Tanh()),
+    "rectified in place": lambda: nn.Sequential(nn.Linear(6, 6), nn.LeakyReLU(0.2, inplace=True), nn.Linear(6, 6)),
+    "in place after the end": lambda: nn.Sequential(nn.Linear(6, 6), nn.LeakyReLU(0.2), nn.Hardtanh(inplace=True)),
+    "images within": lambda: nn.Sequential(
+        nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 4, 1), nn.Flatten(), nn.Linear(4, 2)
+    ),
+    "a layer of features, then images": lambda: nn.Sequential(
+        nn.Linear(6, 8), nn.Unflatten(1, (2, 2, 2)), nn.Linear(2, 3)
+    ),
+    "one layer twice": lambda: nn.Sequential(*[nn.Linear(6, 6), nn.ReLU()] * 2),
+    "one number a sample": lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0)),
     "old weight norm": lambda: nn.Sequential(nn.utils.weight_norm(nn.Linear(6, 6)), nn.BatchNorm1d(6), nn.ReLU()),
 }
 IMAGES = {
@@ -118,6 +132,13 @@ IMAGES = {
     "a norm of one's own": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), Doubled(4)),
     "groups": lambda: nn.Sequential(nn.ConvTranspose2d(3, 6, 4, 2, 1, groups=3), nn.BatchNorm2d(6), nn.ReLU()),
     "transposed": lambda: nn.Sequential(nn.ConvTranspose2d(3, 6, 4, 2, 1), nn.BatchNorm2d(6), nn.ReLU()),
+    "padded by reflection": lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.ReLU()),
+    "padded to the same size": lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding="same"), nn.BatchNorm2d(4), nn.ReLU()),
+    "dilated, in groups": lambda: nn.Sequential(nn.Conv2d(3, 6, 3, 2, 2, dilation=2, groups=3), nn.LeakyReLU(0.2)),
+    "output padding": lambda: nn.Sequential(nn.ConvTranspose2d(3, 4, 3, 2, 1, output_padding=1), nn.Tanh()),
+    "flattened late": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(2), nn.Linear(36, 5), nn.ReLU()),
+    "pooled": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 5)),
+    "features of each pixel": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(6, 5), nn.ReLU()),
     "three dimensions": lambda: nn.Sequential(nn.Unflatten(1, (3, 1)), nn.Conv3d(3, 2, (1, 3, 3)), nn.BatchNorm3d(2)),
 }
 
@@ -164,14 +185,50 @@ def test_images_that_lie_channels_last() -> None:
     assert require_same(settled(square()), x)(x).is_contiguous()
 
 
+def links(network: FusedSequential) -> list[list[type] | None]:
+    return [[type(link) for link in step.fast.links] if type(step.fast) is Chain else None for step in network.steps()]
+
+
 def test_what_can_be_fused_is() -> None:
-    """Three operations for the five layers, and a norm that is never evaluated."""
-    network = settled(dense())
-    fast = require_same(network, torch.randn(7, 6))
-    assert [type(step.fast) for step in fast._steps] == [LinearReLU, LinearReLU]
+    """Two operations for the five layers, and a norm that is never evaluated."""
+    fast = require_same(settled(dense()), torch.randn(7, 6))
+    assert links(fast) == [[LinearLink, LinearLink]]
     images = require_same(settled(square()), torch.randn(2, 3, 8, 8))
-    assert [len(step.layers) for step in images._steps] == [2, 1]
-    assert images._steps[0].fast.weight.is_contiguous(memory_format=torch.channels_last)
+    assert links(images) == [[ConvolutionLink]]
+    assert images.steps()[0].fast.links[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_generator_and_a_critic_of_images_are_one_operation_each() -> None:
+    up = nn.Sequential(
+        nn.Linear(6, 8 * 4),
+        nn.LeakyReLU(0.2),
+        nn.Unflatten(1, (8, 2, 2)),
+        nn.ConvTranspose2d(8, 4, 4, 2, 1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 3, 3, 1, 1),
+        nn.Tanh(),
+    )
+    assert links(require_same(settled(up), torch.randn(7, 6))) == [
+        [LinearLink, ReshapeLink, ConvolutionLink, ConvolutionLink]
+    ]
+    down = nn.Sequential(nn.Conv2d(3, 4, 4, 2, 1), nn.LeakyReLU(0.1), nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
+    fast = require_same(settled(down), torch.randn(5, 3, 8, 8))
+    assert links(fast) == [[ConvolutionLink, ReshapeLink, LinearLink], None]
+
+
+def test_a_layer_that_is_listened_to_for_a_while_is_run_by_itself_meanwhile() -> None:
+    network, x, seen = settled(dense()), torch.randn(7, 6), []
+    (fast,) = wf.prepare(network)
+    before = fast(x)
+    handle = fast[2].register_forward_hook(lambda module, inputs, output: seen.append(output))
+    assert links(fast) == [[LinearLink], None, [LinearLink]]
+    torch.testing.assert_close(fast(x), before, rtol=1e-5, atol=1e-5)
+    handle.remove()
+    assert links(fast) == [[LinearLink, LinearLink]]
+    assert len(seen) == 1
+    with torch.no_grad():
+        torch.testing.assert_close(seen[0], network[:3](x), rtol=1e-5, atol=1e-5)
 
 
 def test_features_of_an_inner_layer_are_those_of_the_network() -> None:
