@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _aten: Any = torch.ops.aten
+_onednn: Any = torch.ops.mkldnn
+_KERNELS = ("_linear_pointwise", "_convolution_pointwise", "_convolution_transpose_pointwise")
 # Of a batch and of a layer: smaller products are faster by torch's own.
 _LEAST_ROWS, _LEAST_SIZE = 128, 16
 
@@ -39,6 +41,11 @@ class Rectifier:
     def within(self, y: Tensor) -> Tensor:
         """Apply it in place."""
         return functional.leaky_relu_(y, self.slope) if self.slope else functional.relu_(y)
+
+    @property
+    def kernel(self) -> tuple[str, list[float], str]:
+        """What oneDNN calls it, where a product or a convolution applies it on the way."""
+        return ("leaky_relu", [self.slope], "") if self.slope else ("relu", [], "")
 
     def back(self, gradient: Tensor, y: Tensor, out: Tensor) -> Tensor:
         """Pass the gradient where y > 0, and `slope` of it elsewhere."""
@@ -103,15 +110,14 @@ class LinearLink:
     def run(self, x: Tensor) -> Tensor:
         """Apply it, the rectifier within the product."""
         if isinstance(self.activation, Rectifier) and self._is_large(x):
-            options = ("relu", []) if self.activation.slope == 0 else ("leaky_relu", [self.activation.slope])
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *options, "")
+            return _onednn._linear_pointwise(x, self.weight, self.bias, *self.activation.kernel)
         y = functional.linear(x, self.weight, self.bias)
         return y if self.activation is None else self.activation.within(y)
 
     def back(self, gradient: Tensor, x: Tensor) -> Tensor:
         """The gradient times W."""
         if self._is_large(x):
-            return torch.ops.mkldnn._linear_pointwise(gradient.contiguous(), self.weight.t(), None, "none", [], "")
+            return _onednn._linear_pointwise(gradient.contiguous(), self.weight.t(), None, "none", [], "")
         return gradient @ self.weight
 
     def _is_large(self, x: Tensor) -> bool:
@@ -148,8 +154,16 @@ class ConvolutionLink:
         return y if self.activation is None else self.activation(y)
 
     def run(self, x: Tensor) -> Tensor:
-        """Apply it, the activation in place."""
-        y = self.layer(x)
+        """Apply it, the rectifier within the convolution."""
+        layer = self.layer
+        if isinstance(self.activation, Rectifier):
+            x = x.contiguous(memory_format=torch.channels_last)
+            rest: Any = (layer.stride, layer.dilation, layer.groups, *self.activation.kernel)
+            if isinstance(layer, nn.Conv2d):
+                return _onednn._convolution_pointwise(x, layer.weight, layer.bias, layer.padding, *rest)
+            sizes = (layer.padding, layer.output_padding)
+            return _onednn._convolution_transpose_pointwise(x, layer.weight, layer.bias, *sizes, *rest)
+        y = layer(x)
         return y if self.activation is None else self.activation.within(y)
 
     def back(self, gradient: Tensor, x: Tensor) -> Tensor:
@@ -277,5 +291,5 @@ def _has_kernels(x: Tensor) -> bool:
         and torch.backends.mkldnn.is_available()
         and not torch.is_autocast_enabled("cpu")
         and not is_transformed()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and all(hasattr(_onednn, name) for name in _KERNELS)
     )

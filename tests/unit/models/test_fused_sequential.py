@@ -135,7 +135,9 @@ IMAGES = {
     "padded by reflection": lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.ReLU()),
     "padded to the same size": lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding="same"), nn.BatchNorm2d(4), nn.ReLU()),
     "dilated, in groups": lambda: nn.Sequential(nn.Conv2d(3, 6, 3, 2, 2, dilation=2, groups=3), nn.LeakyReLU(0.2)),
-    "output padding": lambda: nn.Sequential(nn.ConvTranspose2d(3, 4, 3, 2, 1, output_padding=1), nn.Tanh()),
+    "output padding": lambda: nn.Sequential(
+        nn.ConvTranspose2d(3, 4, 3, 2, 1, output_padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.Tanh()
+    ),
     "flattened late": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(2), nn.Linear(36, 5), nn.ReLU()),
     "pooled": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 5)),
     "features of each pixel": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(6, 5), nn.ReLU()),
