@@ -140,7 +140,7 @@ def train_classifier(
         radius: of robust training; see `ImageClassifier`.
         attack_steps: of robust training.
         seed: seeds weights, batches and random changes.
-        run: options of `fit_run` but `checkpoint_every` and `tensorboard`.
+        run: options of `fit_run`.
 
     Returns:
         The network of `best.ckpt`, in evaluation mode.
@@ -173,7 +173,7 @@ def train_classifier(
         validation=(validation.images, validation.labels),
         validate_every=a_pass,
     )
-    fit_run(classifier, data, out, [best], checkpoint_every=a_pass, tensorboard=False, **run)
+    fit_run(classifier, data, out, [best], **{"checkpoint_every": a_pass, **run})
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
     return network.eval()

@@ -199,7 +199,7 @@ def train_clip(
         checkpoint_every: iterations between two writings of `last.ckpt`.
         validate_every: iterations between two measurements on the validation images.
         seed: seeds weights, batches, captions and random changes.
-        run: options of `fit_run` but `tensorboard`.
+        run: options of `fit_run`.
 
     Returns:
         The trained encoder, in evaluation mode, on the CPU.
@@ -234,5 +234,5 @@ def train_clip(
         validation=(validation.images, validation.labels),
         validate_every=validate_every,
     )
-    fit_run(fit, data, out, checkpoint_every=checkpoint_every, tensorboard=False, **run)
+    fit_run(fit, data, out, checkpoint_every=checkpoint_every, **run)
     return encoder.cpu().eval()

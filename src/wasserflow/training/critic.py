@@ -182,7 +182,7 @@ def refit_critic(
     iterations: int = 3000,
     batch_size: int = 64,
     lr: float = 2e-4,
-    decay: float = 0.999,
+    decay: float | None = None,
     flips: bool = True,
     noise_std: float = 0.0,
     r1: float = 0.0,
@@ -207,7 +207,8 @@ def refit_critic(
         iterations: updates of the critic in the whole run.
         batch_size: real images in a batch; as many are generated.
         lr: learning rate of Adam.
-        decay: decay of the critic's moving average, which is what is returned.
+        decay: decay of the critic's moving average, which is what is returned. It remembers some 1 / (1 - decay)
+            iterations; None for the last third of the run, and 0.999 from 3,000 iterations on.
         flips: mirror half of the real images.
         noise_std: noise on what the critic sees; see `CriticFit`.
         r1: weight of the slope penalty at real images.
@@ -228,6 +229,7 @@ def refit_critic(
     """
     out = Path(out)
     check_run(out, run)
+    require_counts(iterations=iterations)
     for name, sets in (("images", images), ("validation", validation)):
         _require_bytes(name, sets)
     frozen = copied(generator).requires_grad_(False)
@@ -236,7 +238,7 @@ def refit_critic(
         frozen,
         prior,
         lr=lr,
-        decay=decay,
+        decay=max(0.0, min(0.999, 1 - 3 / iterations)) if decay is None else decay,
         flips=flips,
         noise_std=noise_std,
         r1=r1,
@@ -253,7 +255,7 @@ def refit_critic(
     both = {"before": before, "after": refitted}
     report = {name: asdict(assess_critic(c, real, fake)) for name, c in both.items()}
     save_reliability(out / "reliability.png", {name: reliability_curve(c, real, fake) for name, c in both.items()})
-    (out / "assessment.json").write_text(json.dumps(report, indent=2) + "\n")
+    (out / "assessment.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return refitted
 
 

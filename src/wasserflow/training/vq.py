@@ -256,7 +256,7 @@ def train_vq(
         continuous: iterations at the beginning without codes.
         flips: mirror half of the training images.
         seed: seeds weights, batches, mirroring and restarts.
-        run: options of `fit_run` but `checkpoint_every` and `tensorboard`.
+        run: options of `fit_run`.
 
     Returns:
         The trained module, in evaluation mode; its `.network` is the VQModel.
@@ -282,5 +282,5 @@ def train_vq(
         validation=(validation,),
         validate_every=max(1, iterations // 2),
     )
-    fit_run(autoencoder, data, out, checkpoint_every=max(1, iterations // 10), tensorboard=False, **run)
+    fit_run(autoencoder, data, out, **{"checkpoint_every": max(1, iterations // 10), **run})
     return autoencoder.eval()

@@ -163,7 +163,7 @@ def train_wgan_gp(
             ended in one place.
         prior: where latents of size 2 come from; None is the published N(0, I).
         seed: seeds the training set, the weights, the minibatches and the latents.
-        run: options of `fit_run` but `precision` and `accelerator`.
+        run: options of `fit_run`.
 
     Returns:
         The trained pair, as `.generator` and `.critic`, in eval mode.
@@ -186,7 +186,7 @@ def train_wgan_gp(
         batches = IterationData(
             data.sample(points, seed=seed), batch_size=gan.critic_steps * batch_size, iterations=iterations, seed=seed
         )
-        fit_run(gan, batches, out, precision="32-true", accelerator="auto", **run)
+        fit_run(gan, batches, out, **run)
     real = batches.data.tensors[0]
     centre(gan.critic, real, gan.generator, gan.prior.sample(len(real), seed=gan.seed, device=real.device))
     for name, module in (("generator", gan.generator), ("critic", gan.critic)):

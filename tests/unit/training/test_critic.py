@@ -101,6 +101,17 @@ def test_a_refit_finds_the_log_ratio(tmp_path: Path) -> None:
     assert report["after"]["calibration_error"] < 0.06
 
 
+@pytest.mark.parametrize(("iterations", "decay"), [(1, 0.0), (30, 0.9)])
+def test_the_average_is_over_the_last_third_of_a_short_run(tmp_path: Path, iterations: int, decay: float) -> None:
+    def slope(name: str, **options: float) -> list[float]:
+        torch.manual_seed(4)  # the same images
+        return refit(tmp_path / name, LinearCritic(), iterations, lr=0.1, **options).slope.tolist()
+
+    unsaid = slope("unsaid")
+    assert unsaid == pytest.approx(slope("said", decay=decay), rel=1e-6)
+    assert unsaid != pytest.approx(slope("long", decay=0.999), rel=0.1) or iterations == 1
+
+
 def penalties(**options: float) -> list[float]:
     critic = LinearCritic()
     nn.init.constant_(critic.slope, 3.0)
@@ -125,7 +136,7 @@ def test_a_resumed_refit_repeats_an_uninterrupted_one(tmp_path: Path) -> None:
         out = tmp_path / str(len(parts))
         for number, iterations in enumerate(parts):
             torch.manual_seed(4)  # the same images
-            fitted = refit(out, critic, iterations, r1=0.1, r2=0.1, penalty_every=2, resume=number > 0)
+            fitted = refit(out, critic, iterations, decay=0.9, r1=0.1, r2=0.1, penalty_every=2, resume=number > 0)
         runs.append(fitted.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(runs[0].values(), runs[1].values(), strict=True))
     assert all(torch.equal(value, before[name]) for name, value in critic.state_dict().items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from wasserflow.training.fit_fdrl import train_fdrl
 from wasserflow.training.glow import train_glow
 from wasserflow.training.image_gan import train_image_gan
 from wasserflow.training.mmd_gan import train_mmd_gan
+from wasserflow.training.run import fit_run
 from wasserflow.training.settings import require_adam, require_counts, require_not_negative, require_positive
 from wasserflow.training.text_gan import train_text_gan
 from wasserflow.training.vae import train_vae
@@ -95,6 +97,7 @@ def wgan_gp(out: Path, **options: Any) -> None:
     train_wgan_gp(SwissRoll(), out, **{"width": 4, "iterations": 1, "batch_size": 8, "points": 80} | options)
 
 
+TRAINERS = [classifier, clip, critic, fdrl, glow, image_gan, mmd_gan, text_gan, vae, vq, wgan_gp]
 NEEDS = {clip: "transformers", vq: "diffusers", glow: "normflows"}
 # Each trainer's own; what all have in common comes below.
 OUT_OF_RANGE: list[tuple[Callable[..., None], str, Any]] = [
@@ -203,3 +206,13 @@ def test_the_ends_of_the_ranges() -> None:
         require_positive(width=0)
     with pytest.raises(ValueError, match=r"betas is \(0\.5, 1\.0\); give two numbers from 0 to below 1"):
         require_adam(0.1, (0.5, 1.0))
+
+
+@pytest.mark.parametrize("train", TRAINERS)
+def test_every_trainer_takes_every_option_of_a_run(train: Callable[..., None], tmp_path: Path) -> None:
+    if train in NEEDS:
+        pytest.importorskip(NEEDS[train])
+    defaults = {name: option.default for name, option in inspect.signature(fit_run).parameters.items()}
+    run = {name: value for name, value in defaults.items() if value not in (inspect.Parameter.empty, ())}
+    train(tmp_path / "run", **run | {"accelerator": "cpu", "progress": False, "checkpoint_every": 1})
+    assert (tmp_path / "run" / "last.ckpt").is_file()
