@@ -77,7 +77,8 @@ class RunRecord:
         self._content["seconds"] = round(time.perf_counter() - self._start, 3)
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            part.write_text(json.dumps(_plain(self._content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            text = json.dumps(_plain(self._content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+            part.write_text(text, encoding="utf-8")
             part.replace(self.path)
         finally:
             part.unlink(missing_ok=True)
