@@ -93,6 +93,7 @@ def examples(dtype: torch.dtype = torch.float64, n: int = BATCH) -> dict[str, An
         "codebook": wf.spaces.Codebook(particles(dtype, 7) + 0.2),
         "features": critic,
         "density": wf.KernelDensity(),
+        "refresh": lambda log_ratio, x: log_ratio,
     }
 
 

@@ -28,17 +28,21 @@ def require_particles(x: object) -> None:
         raise ValueError(f"the particles are NaN or infinite in sample {listed(bad)}; leave those out")
 
 
-def require_steps(steps: object) -> None:
+def require_steps(steps: object, name: str = "steps") -> None:
     """Refuse anything but an int of at least 1.
+
+    Args:
+        steps: the number.
+        name: what a message calls it.
 
     Raises:
         ValueError: below 1.
         TypeError: not an int.
     """
     if isinstance(steps, bool) or not isinstance(steps, Integral):
-        raise TypeError(f"steps is {steps!r}; give an int of at least 1")
+        raise TypeError(f"{name} is {steps!r}; give an int of at least 1")
     if steps < 1:
-        raise ValueError(f"steps is {steps}; take at least 1")
+        raise ValueError(f"{name} is {steps}; take at least 1")
 
 
 def not_finite(values: Tensor) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
@@ -15,6 +14,7 @@ from wasserflow.densities.gather import gather_rows
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import MALA, AdaptiveEuler, Integrator, State
 from wasserflow.potentials import Energy
+from wasserflow.potentials.present import Present
 from wasserflow.refinement import Generator, Refinement, refinement
 from wasserflow.rows import moving
 from wasserflow.seeds import Seed, sample_seeds
@@ -72,17 +72,6 @@ def grouped_flow(
     )
 
 
-@dataclass(eq=False)
-class _Stepwise:
-    """The potential of the present step; the modules of all of them are found in what `energy_at` closes over."""
-
-    energy_at: EnergyAt
-    current: Energy
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.current(x)
-
-
 def _flow(
     x0: Tensor,
     energy_at: EnergyAt,
@@ -92,12 +81,12 @@ def _flow(
     seeds: Int64[Tensor, " batch"],
     watch: Watch | None,
 ) -> State:
-    energy = _Stepwise(energy_at, energy_at(0, seeds))
+    energy = Present(energy_at(0, seeds), maker=energy_at)
 
     def advance(state: State) -> None:
         if watch is not None:
             watch(state)
         if state.step < steps:
-            energy.current = energy_at(state.step, seeds)
+            energy.potential = energy_at(state.step, seeds)
 
     return flow(x0, energy, integrator, steps, space, seeds, advance)

@@ -8,6 +8,7 @@ from wasserflow.methods.dot import dot
 from wasserflow.methods.gmi import gmi
 from wasserflow.methods.mala import mala
 from wasserflow.methods.metropolis_sample import metropolis_sample
+from wasserflow.methods.refreshed import refreshed
 from wasserflow.methods.rejection_sample import rejection_sample
 from wasserflow.methods.vq_inference import vq_inference
 from wasserflow.refinement import Refinement
@@ -22,6 +23,7 @@ __all__ = [
     "mala",
     "metropolis_sample",
     "refine",
+    "refreshed",
     "rejection_sample",
     "vq_inference",
 ]

@@ -15,7 +15,7 @@ from wasserflow.checks import listed, not_finite
 from wasserflow.data.images import to_float
 from wasserflow.training.batches import step_stream
 
-Law = Shaped[Tensor, "n *event"] | Dataset[Any] | Callable[..., Tensor]
+Law = Shaped[Tensor, "_n *event"] | Dataset[Any] | Callable[..., Tensor]
 
 _HELD_OUT = 1000
 

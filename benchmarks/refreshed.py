@@ -1,0 +1,70 @@
+"""`python -m benchmarks.refreshed`: a ratio that is kept against one that follows, as 2-D points flow."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+import wasserflow as wf
+from wasserflow.data.toy import Gaussians25, SwissRoll
+from wasserflow.metrics.toy import high_quality_fraction, wasserstein2
+from wasserflow.reports import format_table
+from wasserflow.seeds import subseed
+
+DATA = {"25gaussians": Gaussians25(), "swissroll": SwissRoll()}
+RULE = wf.EulerMaruyama(step_size=0.01, temperature=0.01)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.refreshed", description=__doc__)
+    parser.add_argument("--model", choices=DATA, default="25gaussians")
+    parser.add_argument("--n", type=int, default=2000, help="points that move, and that they are measured against")
+    parser.add_argument("--steps", type=int, nargs="+", default=[25, 50, 100, 200, 400])
+    parser.add_argument("--every", type=int, default=10, help="steps between two refreshes")
+    parser.add_argument("--updates", type=int, default=200, help="of the critic at a refresh")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    # That a corrector separates two clouds, and that Lightning has settings to offer, is known here.
+    warnings.filterwarnings("ignore")
+    data, pair = DATA[options.model], wf.zoo.load(options.model)
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    for seed in range(options.seeds):
+        with torch.no_grad():
+            x0 = pair.generator(pair.prior.sample(options.n, seed=seed))
+        real, judge = (data.sample(options.n, seed=subseed(seed, purpose)) for purpose in ("refresh", "judge"))
+
+        def measure(name: str, step: int, x: Tensor, judge: Tensor = judge) -> None:
+            good = high_quality_fraction(x, data.means, data.std) if isinstance(data, Gaussians25) else float("nan")
+            found.setdefault((name, step), []).append((wasserstein2(x, judge), 100 * good))
+
+        def watched(name: str, state: wf.State) -> None:
+            bar.update()
+            if state.step in options.steps:
+                measure(name, state.step, state.x)
+
+        def refresh(log_ratio: nn.Module, x: Tensor, real: Tensor = real) -> nn.Module:
+            settings = {"steps": options.updates, "lr": options.lr, "batch_size": 256}
+            return wf.fit_corrector(log_ratio, real, x, **settings)
+
+        measure("before", 0, x0)
+        measure("data", 0, real)
+        last = max(options.steps)
+        with tqdm(total=2 * last, desc=f"seed {seed}", unit="step") as bar:
+            flow = {"integrator": RULE, "steps": last, "seed": seed}
+            wf.refine(pair.critic, x0, **flow, watch=lambda state: watched("kept", state))
+            follow = {"every": options.every, "watch": lambda state: watched("refreshed", state)}
+            wf.methods.refreshed(pair.critic, x0, refresh, **flow, **follow)
+    rows = [
+        (name, step, *(float(torch.tensor(column).mean()) for column in zip(*scores, strict=True)))
+        for (name, step), scores in sorted(found.items())
+    ]
+    print(format_table(["ratio", "steps", "W2", "high quality %"], rows))
+
+
+if __name__ == "__main__":
+    main()
