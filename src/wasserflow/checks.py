@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 from jaxtyping import Shaped
@@ -43,6 +44,26 @@ def require_steps(steps: object, name: str = "steps") -> None:
         raise TypeError(f"{name} is {steps!r}; give an int of at least 1")
     if steps < 1:
         raise ValueError(f"{name} is {steps}; take at least 1")
+
+
+def require_methods(name: str, value: object, methods: Sequence[str], example: str) -> None:
+    """Refuse an object that lacks a method, and a class in the place of an object.
+
+    Args:
+        name: what a message calls it.
+        value: the object.
+        methods: their names; `__call__` for a function or a module.
+        example: what to give instead.
+
+    Raises:
+        TypeError: it lacks one.
+
+    Example:
+        >>> from wasserflow.checks import require_methods
+        >>> require_methods("critic", len, ["__call__"], "a function")
+    """
+    if isinstance(value, type) or any(not callable(getattr(value, method, None)) for method in methods):
+        raise TypeError(f"the {name} is {value!r}; give {example}")
 
 
 def not_finite(values: Tensor) -> list[int]:
@@ -122,6 +143,8 @@ def require_features(**sets: object) -> None:
             )
         if features.ndim != 2:
             raise ValueError(f"{name} has shape {tuple(features.shape)}; give (n, features)")
+        if bad := not_finite(features):
+            raise ValueError(f"{name} is NaN or infinite in row {listed(bad)}; leave those out")
 
 
 def require_sets(**sets: object) -> None:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wasserflow.checks import listed, not_finite, require_particles, require_steps
-from wasserflow.freezing import modules_given, modules_in, require_eval, require_same_kind
+from wasserflow.checks import listed, not_finite, require_methods, require_particles, require_steps
+from wasserflow.freezing import ready_modules
 from wasserflow.integrators import Drift, Integrator, State
 from wasserflow.potentials import Energy, energy_and_gradient
 from wasserflow.seeds import Noise, Seed, sample_seeds
@@ -69,11 +69,11 @@ def iterate(
         [1.0, 0.25, 0.0625]
     """
     require_particles(x0)
-    modules = modules_in(potential)
-    require_eval(modules)
-    require_same_kind(x0, modules_given(potential))
+    require_methods("potential", potential, ["__call__"], "a function from (batch, *event) to (batch,) energies")
+    require_methods("integrator", integrator, ["init", "step"], "one such as wf.EulerMaruyama(step_size=0.1)")
+    require_methods("space", inside := space or Euclidean(), ["project", "tangent"], "one of wf.spaces, or None")
+    modules, halt = ready_modules(potential, x0), Halt(stop, x0.detach())
     x0, seeds = x0.detach(), sample_seeds(seed, len(x0)).to(x0.device)
-    inside, halt = space or Euclidean(), Halt(stop, x0)
 
     def drift(x: Tensor) -> tuple[Tensor, Tensor]:
         energy, gradient = halt.sparing(lambda going: energy_and_gradient(potential, going, modules), x)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
+from itertools import chain
 from typing import TypeVar
 
 import torch
@@ -16,7 +17,10 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.spectral_norm import SpectralNorm as _HookedSpectralNorm
 
-from wasserflow.reach import parts_of
+from wasserflow.reach import names_of, parts_of
+
+# Functions of torch.nn.functional that ask whether the module trains.
+_DRAWING = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "rrelu"}
 
 
 def modules_in(*objects: object) -> list[nn.Module]:
@@ -105,6 +109,8 @@ def _changes_in_train_mode(module: nn.Module) -> str | None:
         return f"{type(module).__name__} draws a new mask at every call"
     if isinstance(module, nn.RReLU) and module.lower < module.upper:
         return "RReLU draws new slopes at every call"
+    if (called := names_of(type(module).forward) & _DRAWING) and "training" in names_of(type(module).forward):
+        return f"{type(module).__name__}.forward calls {min(called)}"
     hooks = module._forward_pre_hooks.values()
     if isinstance(module, _SpectralNorm) or any(isinstance(hook, _HookedSpectralNorm) for hook in hooks):
         return "spectral norm changes its weights at every call"
@@ -144,6 +150,26 @@ def require_eval(modules: list[nn.Module]) -> None:
                 )
 
 
+def require_differentiable(modules: list[nn.Module]) -> None:
+    """Refuse modules that no gradient can pass.
+
+    Raises:
+        ValueError: a parameter or buffer was made in inference mode.
+
+    Example:
+        >>> from torch import nn
+        >>> from wasserflow.freezing import require_differentiable
+        >>> require_differentiable([nn.Linear(2, 1)])
+    """
+    for module in modules:
+        for name, value in chain(module.named_parameters(), module.named_buffers()):
+            if value.is_inference():
+                raise ValueError(
+                    f"{type(module).__name__}.{name} was made inside torch.inference_mode(), and passes no gradient; "
+                    "build or load the network outside of it, or take the copy that wf.prepare makes"
+                )
+
+
 @contextmanager
 def frozen(modules: list[nn.Module]) -> Iterator[None]:
     """Switch requires_grad off for every parameter inside the block, and back to what it was after it.
@@ -158,7 +184,7 @@ def frozen(modules: list[nn.Module]) -> Iterator[None]:
         >>> critic.weight.requires_grad
         True
     """
-    thawed = [p for module in modules for p in module.parameters() if p.requires_grad]
+    thawed = [p for module in modules for p in module.parameters() if p.requires_grad and not p.is_inference()]
     for parameter in thawed:
         parameter.requires_grad_(False)
     try:
@@ -193,6 +219,26 @@ def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
                     f"{type(module).__name__}.{name} is {parameter.dtype} but the particles are {x.dtype}; "
                     f"convert one with .to({parameter.dtype})"
                 )
+
+
+def ready_modules(potential: object, x: Tensor) -> list[nn.Module]:
+    """Find the modules inside a potential, and refuse them where particles could not flow along its gradient.
+
+    Args:
+        potential: what is evaluated.
+        x: (batch, *event) particles.
+
+    Returns:
+        The outermost modules.
+
+    Raises:
+        ValueError: what `require_eval`, `require_differentiable` or `require_same_kind` refuses.
+    """
+    modules = modules_in(potential)
+    require_eval(modules)
+    require_differentiable(modules)
+    require_same_kind(x, modules_given(potential))
+    return modules
 
 
 @contextmanager

@@ -85,6 +85,21 @@ def _parts_of_function(function: FunctionType) -> Iterator[object]:
             yield from (vars(value)[attribute] for attribute in attributes & vars(value).keys())
 
 
+def names_of(function: object) -> frozenset[str]:
+    """All names that the code of a function reads, those of attributes and of the functions inside it too.
+
+    Of functions of installed packages none.
+
+    Example:
+        >>> from wasserflow.reach import names_of
+        >>> sorted(names_of(lambda x: x.sum().sqrt()))
+        ['sqrt', 'sum']
+    """
+    if not isinstance(function, FunctionType) or _installed(function.__code__.co_filename):
+        return frozenset()
+    return _names(function.__code__)[1]
+
+
 @functools.cache
 def _names(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
     """The globals that code reads, and all names in it, those of attributes too; with the functions made inside it."""

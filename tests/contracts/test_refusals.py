@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -370,3 +371,52 @@ def test_divergence_which_is_none(divergence: object) -> None:
 def test_prior_without_a_density(name: str, prior: object) -> None:
     with refused(TypeError, "prior", repr(prior), "wf.spaces.Normal"):
         call(name, prior=prior)
+
+
+@pytest.mark.parametrize("wrong", [None, "critic", nn.Linear])
+def test_critics_and_generators_that_cannot_be_called(wrong: object) -> None:
+    x = torch.zeros(2, 2)
+    with pytest.raises(TypeError, match=r"the critic is .*; give a module or function from samples"):
+        wf.refine(wrong, x)
+    if wrong is not None:
+        with pytest.raises(TypeError, match=r"the generator is .*; give a module or function from latents"):
+            wf.refine(lambda x: x.sum(dim=1), x, wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"integrator": None}, r"the integrator is None; give one such as wf\.EulerMaruyama"),
+        ({"integrator": wf.EulerMaruyama}, r"the integrator is <class .*; give one such as"),
+        ({"space": 3}, r"the space is 3; give one of wf\.spaces"),
+        ({"potential": "energy"}, r"the potential is 'energy'; give a function"),
+    ],
+)
+def test_parts_of_a_flow_that_are_none(changes: dict[str, object], named: str) -> None:
+    parts = {"potential": wf.GaussianPrior(), "integrator": wf.EulerMaruyama(0.1), "space": None} | changes
+    with pytest.raises(TypeError, match=named):
+        wf.flow(torch.zeros(2, 2), **parts)
+
+
+def test_a_critic_that_does_not_look_at_its_samples() -> None:
+    with pytest.raises(ValueError, match="no gradient in the particles"):
+        wf.refine(lambda x: torch.zeros(len(x), requires_grad=True), torch.zeros(2, 2))
+
+
+@pytest.mark.parametrize("prior", [wf.spaces.Normal(7), wf.spaces.Box(-1, 1, 7)])
+def test_a_prior_of_another_shape(prior: object) -> None:
+    with pytest.raises(ValueError, match=r"the particles are \(4, 3\) and the prior is .*7.*; give them one shape"):
+        wf.methods.ddls(lambda x: x.sum(dim=1), torch.zeros(4, 3), prior=prior)
+
+
+def test_shapes_may_be_ints_of_numpy() -> None:
+    assert wf.spaces.Normal(np.int64(4)).sample(2).shape == (2, 4)
+    with pytest.raises(ValueError, match=r"shape 2\.5 has a size 2\.5"):
+        wf.spaces.Normal(2.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_gradient_at_the_anchor_is_0_in_every_precision(dtype: torch.dtype) -> None:
+    x = torch.zeros(1, 3, dtype=dtype, requires_grad=True)
+    (gradient,) = torch.autograd.grad(wf.Proximal(torch.zeros(1, 3, dtype=dtype))(x).sum(), x)
+    assert gradient.abs().max() == 0

@@ -172,3 +172,31 @@ def test_flags_come_back_after_an_error_and_when_nested() -> None:
     with pytest.raises(KeyError, match="a mistake"):
         use_and_fail()
     assert [p.requires_grad for p in network.parameters()] == flags
+
+
+class Dropping(nn.Module):
+    """Draws by a function, which leaves no layer to be seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(nn.functional.dropout(x, 0.5, self.training))
+
+
+def test_dropout_by_a_function_is_refused_in_train_mode() -> None:
+    with pytest.raises(ValueError, match=r"Dropping is in train mode, where Dropping\.forward calls dropout"):
+        wf.refine(Dropping(), torch.zeros(3, 2))
+    assert wf.refine(Dropping().eval(), torch.zeros(3, 2), steps=1).samples.isfinite().all()
+
+
+def test_networks_made_in_inference_mode_are_refused_and_the_others_stay_as_they_were() -> None:
+    with torch.inference_mode():
+        generator = nn.Linear(2, 3).eval()
+    critic = nn.Linear(3, 1).eval()
+    with pytest.raises(ValueError, match=r"Linear\.weight was made inside torch\.inference_mode\(\)"):
+        wf.refine(critic, torch.randn(4, 2), generator)
+    with pytest.raises(RuntimeError), frozen([critic, generator]):
+        raise RuntimeError
+    assert all(parameter.requires_grad for parameter in critic.parameters())

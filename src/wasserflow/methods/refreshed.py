@@ -11,7 +11,7 @@ from torch import Tensor
 from wasserflow.checks import require_steps
 from wasserflow.divergences import KL, FDivergence
 from wasserflow.flow import Watch, flow
-from wasserflow.freezing import modules_in, require_eval
+from wasserflow.freezing import gradients_on, modules_in, require_eval
 from wasserflow.integrators import EulerMaruyama, Integrator, State
 from wasserflow.potentials import Divergence
 from wasserflow.potentials.present import Present
@@ -73,7 +73,9 @@ def refreshed(
             watch(state)
         if state.step % every == 0 and state.step < steps:
             with torch.no_grad():
-                critic = refresh(critic, state.x if generator is None else generator(state.x.clone()))
+                samples = state.x if generator is None else generator(state.x.clone())
+            with gradients_on():
+                critic = refresh(critic, samples)
             require_eval(modules_in(critic))
             ratio.potential = Divergence(divergence, critic)
 

@@ -254,21 +254,20 @@ class _Chained(torch.autograd.Function):
         values = [x]
         for link in chain.links:
             values.append(link.run(values[-1]))
-        ctx.chain = chain
-        ctx.save_for_backward(*values)
-        # A leaky rectifier of torch's keeps its input, so that its output may be changed in place; this one reads it.
-        last = chain.links[-1].activation
+        ctx.chain, last = chain, chain.links[-1].activation
+        # What comes after may work in place, where torch's own layers would not need what they returned.
+        ctx.save_for_backward(*(values[:-1] if last is None else values))
         return values[-1].clone() if isinstance(last, Rectifier) and last.slope else values[-1]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        values, chain = ctx.saved_tensors, ctx.chain
+        values, chain = (*ctx.saved_tensors, None), ctx.chain
         if torch.is_grad_enabled():
             # A gradient of this gradient was asked for, which what is in place has none of.
             x = values[0]
             return torch.autograd.grad(chain.plain(x), x, gradient, create_graph=True)[0], None
         ours = False  # the gradient that comes in may be someone's
-        for link, x, y in reversed(list(zip(chain.links, values[:-1], values[1:], strict=True))):
+        for link, x, y in reversed(list(zip(chain.links, values, values[1:], strict=False))):
             if link.activation is not None:
                 gradient = link.activation.back(gradient, y, gradient if ours else torch.empty_like(y))
             gradient = link.back(gradient, x)

@@ -112,10 +112,13 @@ def _steps_of(layers: Sequence[nn.Module]) -> list[_Step]:
     chain: list[_Part] = []
 
     def close() -> None:
+        # A shape at the end would be a view of what the chain keeps, and the next layer may work in place.
+        shapes = [chain.pop() for _ in range(len(chain)) if isinstance(chain[-1].link, ReshapeLink)]
         if chain:
             fast = Chain([part.link for part in chain])
             steps.append(_Step([layer for part in chain for layer in part.layers], fast, chain[0].vectors_only))
             chain.clear()
+        steps.extend(_Step(part.layers) for part in reversed(shapes))
 
     # Weights made in inference mode could never be differentiated through.
     with torch.inference_mode(False), torch.no_grad():

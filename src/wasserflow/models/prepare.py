@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, remove_spectral_norm
 from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNormLoadStateDictPreHook
 from torch.utils._pytree import tree_map
 
 from wasserflow.freezing import copied, require_eval
@@ -119,3 +120,7 @@ def _bake(layer: nn.Module) -> None:
     for hook in list(layer._forward_pre_hooks.values()):
         if isinstance(hook, HookedSpectralNorm):
             remove_spectral_norm(layer, hook.name)
+            # torch wraps the hook that reads old files, and then does not know it again to remove it.
+            for key, reader in list(layer._load_state_dict_pre_hooks.items()):
+                if isinstance(getattr(reader, "hook", reader), SpectralNormLoadStateDictPreHook):
+                    del layer._load_state_dict_pre_hooks[key]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import require_methods
 from wasserflow.divergences import FDivergence
 from wasserflow.potentials.potential import Potential
 from wasserflow.ratios import LogRatio, log_ratio_of
@@ -41,6 +42,10 @@ class Divergence(Potential):
             raise TypeError(
                 f"the divergence is {self.divergence!r}; give an f-divergence such as wf.KL() or wf.JensenShannon()"
             )
+
+        require_methods(
+            "critic", self.log_ratio, ["__call__"], "a module or function from samples to (batch,) log-ratios"
+        )
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the first variation at (batch, *event) samples."""

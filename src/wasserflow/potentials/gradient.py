@@ -38,9 +38,9 @@ def energy_and_gradient(
         if not isinstance(energy, Tensor) or energy.shape != x.shape[:1]:
             got = tuple(energy.shape) if isinstance(energy, Tensor) else type(energy).__name__
             raise ValueError(f"the potential returned {got} for {len(x)} particles; it must return shape ({len(x)},)")
-        if not energy.requires_grad:
+        gradient = torch.autograd.grad(energy.sum(), x, allow_unused=True)[0] if energy.requires_grad else None
+        if gradient is None:
             raise ValueError(
                 "the potential's energy has no gradient in the particles; take `.detach()` and `no_grad()` out of it"
             )
-        (gradient,) = torch.autograd.grad(energy.sum(), x)
     return energy.detach(), gradient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -46,4 +47,6 @@ class Proximal(Potential):
                 f"the anchor has shape {tuple(self.anchor.shape)} and the particles {tuple(x.shape)}; "
                 f"give an anchor of {tuple(x.shape)} or {tuple(x.shape[1:])}"
             )
-        return (sum_event((x - self.anchor).square()) + self.smoothing**2).sqrt()
+        # In half precision the square of a small length is 0.
+        rounding = max(self.smoothing**2, torch.finfo(x.dtype).tiny)
+        return (sum_event((x - self.anchor).square()) + rounding).sqrt()

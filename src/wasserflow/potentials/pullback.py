@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import require_methods
 from wasserflow.potentials.potential import Energy, Potential
 
 
@@ -23,6 +24,7 @@ class Pullback(Potential):
         generator: maps (batch, *latent) latents to (batch, *event) samples.
 
     Raises:
+        TypeError: the generator cannot be called.
         ValueError: when called, if the generator does not return one sample a latent.
 
     Source: DGflow (arXiv 2012.00780), eq. 11.
@@ -36,6 +38,9 @@ class Pullback(Potential):
 
     potential: Energy
     generator: Callable[[Tensor], Tensor]
+
+    def __post_init__(self) -> None:
+        require_methods("generator", self.generator, ["__call__"], "a module or function from latents to samples")
 
     def __call__(self, x: Float[Tensor, "batch *latent"]) -> Float[Tensor, " batch"]:
         """Evaluate the energy of (batch, *latent) latents."""

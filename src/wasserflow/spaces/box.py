@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from wasserflow.seeds import Seed
-from wasserflow.spaces.space import Energies, Particles, blank, event_shape, flat, noise_like, sum_event
+from wasserflow.spaces.space import Energies, Particles, blank, event_shape, flat, noise_like, require_event, sum_event
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,6 @@ class Box:
 
     def energy(self, x: Particles) -> Energies:
         """0 inside the box and infinity outside, for (batch, *event) particles."""
+        require_event(x, self.shape, self)
         inside = flat((x >= self.low) & (x <= self.high)).all(dim=1)
         return 0 * sum_event(x) + torch.where(inside, 0.0, torch.inf).to(x.dtype)

@@ -9,7 +9,7 @@ import torch
 
 from wasserflow.seeds import Seed
 from wasserflow.spaces.euclidean import Euclidean
-from wasserflow.spaces.space import Energies, Particles, blank, event_shape, noise_like, sum_event
+from wasserflow.spaces.space import Energies, Particles, blank, event_shape, noise_like, require_event, sum_event
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Normal(Euclidean):
 
     def energy(self, x: Particles) -> Energies:
         """‖x‖² / 2, in nats up to a constant, for (batch, *event) particles."""
+        require_event(x, self.shape, self)
         return gaussian_energy(x)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -56,11 +57,21 @@ def event_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     Raises:
         ValueError: a size below 1.
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     for size in sizes:
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
             raise ValueError(f"shape {shape!r} has a size {size!r}; every size must be an int of at least 1")
-    return sizes
+    return tuple(map(int, sizes))
+
+
+def require_event(x: Shaped[Tensor, "batch *event"], shape: int | Sequence[int] | None, space: object) -> None:
+    """Refuse particles of another shape than a space has samples of; None is any.
+
+    Raises:
+        ValueError: another shape.
+    """
+    if shape is not None and tuple(x.shape[1:]) != event_shape(shape):
+        raise ValueError(f"the particles are {tuple(x.shape)} and the prior is {space}; give them one shape")
 
 
 def blank(

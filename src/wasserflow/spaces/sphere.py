@@ -82,7 +82,8 @@ class Sphere:
 class NormShells(Euclidean):
     """R^d in which a velocity is tangent to the sphere that a particle is on; nothing is projected.
 
-    DOT moves latents of a Gaussian prior so: their norm concentrates at the square root of d, and should stay there.
+    DOT moves latents of a Gaussian prior so: their norm concentrates at the square root of d, and should stay near
+    there. It does not stay exactly: Adam rescales the coordinates of the velocity afterwards.
 
     Source: Tanaka 2019 (arXiv 1910.06832), section 3, whose normalisation by the square root of d is corrected here.
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from wasserflow.metrics import FeatureMoments, frechet_distance
+from wasserflow.metrics import FeatureMoments, frechet_distance, kernel_distance, neighbour_metrics
 
 
 def moments_of_gaussian(mean: torch.Tensor, covariance: torch.Tensor, count: int = 4096) -> FeatureMoments:
@@ -97,3 +97,11 @@ def test_one_sample_has_no_covariance() -> None:
         _ = FeatureMoments.of(torch.randn(1, 3)).covariance
     with pytest.raises(ValueError, match="at least one batch"):
         FeatureMoments.stream([])
+
+
+def test_features_that_are_not_finite_are_refused_by_their_rows() -> None:
+    good, bad = torch.randn(20, 3), torch.randn(20, 3)
+    bad[4, 1] = float("nan")
+    for call in (FeatureMoments.of, lambda x: kernel_distance(good, x), lambda x: neighbour_metrics(x, good)):
+        with pytest.raises(ValueError, match=r"is NaN or infinite in row 4; leave those out"):
+            call(bad)

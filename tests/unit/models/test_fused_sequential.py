@@ -279,3 +279,33 @@ def test_networks_prepared_in_inference_mode_can_be_refined_through() -> None:
         (fast,) = wf.prepare(network)
         fast(torch.randn(2, 6))
     assert wf.refine(lambda x: fast(x).sum(1), torch.randn(2, 6), steps=2).samples.isfinite().all()
+
+
+FOLLOWED = {
+    "linear": lambda then: nn.Sequential(nn.Linear(6, 6), then),
+    "leaky linear": lambda then: nn.Sequential(nn.Linear(6, 6), nn.LeakyReLU(0.2), then),
+    "convolution": lambda then: nn.Sequential(nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 4, 1), then, nn.Conv2d(4, 2, 1)),
+    "flattened convolution": lambda then: nn.Sequential(
+        nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 4, 1), nn.Flatten(), then
+    ),
+    "leaky, flattened": lambda then: nn.Sequential(
+        nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 4, 1), nn.LeakyReLU(0.1), nn.Flatten(), then
+    ),
+    "one within another": lambda then: nn.Sequential(nn.Sequential(nn.Linear(6, 6)), nn.Sequential(then)),
+    "norm": lambda then: nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Identity(), then),
+}
+IN_PLACE = [nn.ReLU(True), nn.ELU(inplace=True), nn.SiLU(inplace=True), nn.Hardtanh(inplace=True), nn.SELU(True)]
+
+
+@pytest.mark.parametrize("then", IN_PLACE, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("way", FOLLOWED)
+def test_layers_that_work_in_place_may_follow(way: str, then: nn.Module) -> None:
+    require_same(settled(FOLLOWED[way](then)), torch.randn(7, 6))
+
+
+def test_a_copy_of_old_spectral_norm_reads_what_it_writes() -> None:
+    network = settled(nn.Sequential(nn.utils.spectral_norm(nn.Linear(6, 6)), nn.ReLU()))
+    (fast,) = wf.prepare(network)
+    fast.load_state_dict(fast.state_dict())
+    torch.testing.assert_close(fast(torch.ones(2, 6)), network(torch.ones(2, 6)))
+    network.load_state_dict(network.state_dict())
