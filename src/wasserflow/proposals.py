@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float64, Int64, Shaped
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite
-from wasserflow.freezing import kinds_explained, modules_given, modules_in, require_eval, require_same_kind
+from wasserflow.freezing import kinds_explained, modules_given, modules_in, require_same_kind
+from wasserflow.modes import require_eval
 from wasserflow.ratios import LogRatio, log_ratio_of
 from wasserflow.rows import moving
 from wasserflow.seeds import Noise, Seed, sample_seeds

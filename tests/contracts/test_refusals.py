@@ -16,7 +16,7 @@ from torch.nn.utils import parametrizations
 import wasserflow as wf
 from calls import arguments, examples, integrators, particles, refinement_methods
 from toys import QuadraticCritic, mlp_critic, mlp_generator
-from wasserflow.freezing import require_eval
+from wasserflow.modes import require_eval
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from wasserflow.freezing import modules_in, require_eval
+from wasserflow.freezing import modules_in
+from wasserflow.modes import require_eval
 from wasserflow.rows import moving
 
 Features = Callable[[Tensor], Tensor]

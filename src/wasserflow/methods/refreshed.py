@@ -11,8 +11,9 @@ from torch import Tensor
 from wasserflow.checks import require_steps
 from wasserflow.divergences import KL, FDivergence
 from wasserflow.flow import Watch, flow
-from wasserflow.freezing import gradients_on, modules_in, require_eval
+from wasserflow.freezing import gradients_on, modules_in
 from wasserflow.integrators import EulerMaruyama, Integrator, State
+from wasserflow.modes import require_eval
 from wasserflow.potentials import Divergence
 from wasserflow.potentials.present import Present
 from wasserflow.ratios import LogRatio

@@ -11,7 +11,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from wasserflow.checks import check_images
-from wasserflow.freezing import modules_in, require_eval
+from wasserflow.freezing import modules_in
+from wasserflow.modes import require_eval
 
 FeatureNet = Callable[[Tensor], Tensor]
 """Images (batch, channels, height, width) on [-1, 1] -> features (batch, features)."""

@@ -11,8 +11,9 @@ from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
 from torch.nn.utils.spectral_norm import SpectralNormLoadStateDictPreHook
 from torch.utils._pytree import tree_map
 
-from wasserflow.freezing import copied, require_eval
+from wasserflow.freezing import copied
 from wasserflow.models.fused_sequential import FusedSequential
+from wasserflow.modes import require_eval
 
 
 def prepare(*modules: nn.Module, compile: bool = False, precision: torch.dtype | None = None) -> tuple[nn.Module, ...]:

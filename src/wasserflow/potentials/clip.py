@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.freezing import modules_in, require_eval
+from wasserflow.freezing import modules_in
+from wasserflow.modes import require_eval
 
 
 @runtime_checkable

@@ -10,15 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from wasserflow.checks import require_sets
-from wasserflow.freezing import (
-    adopt,
-    gradients_on,
-    kinds_explained,
-    modules_given,
-    modules_in,
-    require_eval,
-    require_same_kind,
-)
+from wasserflow.freezing import adopt, gradients_on, kinds_explained, modules_given, modules_in, require_same_kind
+from wasserflow.modes import require_eval
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 from wasserflow.rows import in_batches
 

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite, require_particles
-from wasserflow.freezing import modules_in, require_eval
+from wasserflow.freezing import modules_in
+from wasserflow.modes import require_eval
 from wasserflow.ratios.critic import log_ratio_of
 from wasserflow.seeds import Noise, Seed, sample_seeds
 from wasserflow.spaces.space import sum_event

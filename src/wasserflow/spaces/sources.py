@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.checks import require_particles
-from wasserflow.freezing import modules_in, require_eval
+from wasserflow.freezing import modules_in
+from wasserflow.modes import require_eval
 from wasserflow.rows import moving
 from wasserflow.seeds import Seed
 from wasserflow.spaces.space import Particles, blank, noise_like

@@ -14,8 +14,8 @@ from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
 from wasserflow.data.images import LabelledImages, to_float
-from wasserflow.freezing import evaluating
 from wasserflow.models.resnet import SmallResNet
+from wasserflow.modes import evaluating
 from wasserflow.training.attack import projected_gradient_attack
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream

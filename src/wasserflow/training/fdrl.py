@@ -15,8 +15,8 @@ from torch.nn.utils import parametrize
 from wasserflow.checks import require_particles, require_sets
 from wasserflow.divergences import Pearson
 from wasserflow.flow import FlowDiverged, Watch, flow
-from wasserflow.freezing import evaluating
 from wasserflow.integrators import EulerMaruyama
+from wasserflow.modes import evaluating
 from wasserflow.potentials import LearnedRatio
 from wasserflow.ratios import BregmanLoss, LogRatio, least_squares, log_ratio_of
 from wasserflow.seeds import Seed, sample_seeds

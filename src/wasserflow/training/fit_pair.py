@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ThroughputMonitor
 from torch import Tensor
 
-from wasserflow.freezing import evaluating
+from wasserflow.modes import evaluating
 from wasserflow.training.adversarial_pair import AdversarialPair
 from wasserflow.training.batches import IterationData
 from wasserflow.training.run import check_run, fit_run

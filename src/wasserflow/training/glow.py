@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from wasserflow.freezing import evaluating
 from wasserflow.models.glow import Glow
+from wasserflow.modes import evaluating
 from wasserflow.spaces import Normal
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream

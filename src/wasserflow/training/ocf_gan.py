@@ -9,7 +9,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from wasserflow.freezing import evaluating
+from wasserflow.modes import evaluating
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.feature_distances import CharacteristicDistance
 from wasserflow.training.feature_gan import FeatureGAN, train_feature_gan

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from wasserflow.freezing import evaluating
+from wasserflow.modes import evaluating
 from wasserflow.reports.grids import image_grid
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.settings import require_counts

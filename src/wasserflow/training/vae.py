@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from wasserflow.data.images import to_float
-from wasserflow.freezing import evaluating
+from wasserflow.modes import evaluating
 from wasserflow.spaces import Normal
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import IterationData, step_stream
