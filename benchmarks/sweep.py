@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import wasserflow as wf
-from wasserflow.cli.choices import DIVERGENCES
-from wasserflow.cli.measures import ClassifierFeatures
+from wasserflow.cli.names.measures import ClassifierFeatures
+from wasserflow.cli.settings.choices import DIVERGENCES
 from wasserflow.data.images import cifar10, to_float, to_uint8
 from wasserflow.metrics import FeatureMoments, extract_features, frechet_distance
 from wasserflow.models import zoo

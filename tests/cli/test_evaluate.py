@@ -13,7 +13,7 @@ import torch
 from models import feature_net
 
 from wasserflow.cli import main
-from wasserflow.cli.measures import PointMeasure, reference_images
+from wasserflow.cli.names.measures import PointMeasure, reference_images
 from wasserflow.data.images import cifar10, mnist
 from wasserflow.data.toy import Gaussians25
 from wasserflow.models import zoo

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from wasserflow.cli import main
-from wasserflow.cli import streaming as streaming_module
+from wasserflow.cli.running import streaming as streaming_module
 
 
 def test_a_folder_below_a_file_is_refused(toy: str, tmp_path: Path, capsys) -> None:

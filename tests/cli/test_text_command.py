@@ -11,8 +11,8 @@ import torch
 
 import wasserflow as wf
 from wasserflow.cli import main
-from wasserflow.cli.table_5 import BASE, METRICS, summary, table_5
-from wasserflow.cli.texts import TextMeasure, save_strings
+from wasserflow.cli.names.texts import TextMeasure, save_strings
+from wasserflow.cli.reproduce.text_table import BASE, METRICS, summary, table_5
 from wasserflow.data.text import Alphabet, passages
 from wasserflow.metrics import ngram_divergence
 from wasserflow.models import CharacterCritic, CharacterGenerator, zoo

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import wasserflow as wf
-from wasserflow.cli.measures import ClassifierFeatures
+from wasserflow.cli.names.measures import ClassifierFeatures
 from wasserflow.data.captions import captions
 from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float, to_uint8
 from wasserflow.data.toy import Gaussians25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wasserflow.cli.refine import refine
+from wasserflow.cli.refine.command import refine
 
 
 def demo(out: Path = Path("runs/demo"), n: int = 64, seed: int = 0) -> None:

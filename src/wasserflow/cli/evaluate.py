@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from wasserflow.cli.measures import measure_for, read_samples
+from wasserflow.cli.names.measures import measure_for, read_samples
 from wasserflow.reports import before_after_table, format_table
 
 

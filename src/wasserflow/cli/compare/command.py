@@ -1,0 +1,174 @@
+"""`wasserflow compare`: every method with one generator, one critic and one budget."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from tqdm import tqdm
+
+from wasserflow.cli.compare.arena import Arena, held_out_samples
+from wasserflow.cli.compare.cost import UNIT
+from wasserflow.cli.compare.report import notes, printed, save_csv, save_figure, summary
+from wasserflow.cli.compare.rows import ContenderName, Row, rows_of, settings_for
+from wasserflow.cli.compare.work import Judges, Result, result_of
+from wasserflow.cli.names.critics import critic_named, require_judged
+from wasserflow.cli.running.finished import Finished
+from wasserflow.models import zoo
+from wasserflow.models.pretrained import Pretrained
+from wasserflow.reports import RunRecord, prepare_out_dir
+from wasserflow.reports.record import RECORD_NAME
+
+_FINISHED, _FIGURE = "finished.json", "quality_against_compute.png"
+_EVERY: tuple[ContenderName, ...] = get_args(ContenderName)
+
+
+def compare(
+    model: str,
+    out: Path = Path("runs/compare"),
+    budget: int = 25,
+    seeds: int = 3,
+    n: int = 2_000,
+    seed: int = 0,
+    critic: str | None = None,
+    methods: Sequence[ContenderName] = _EVERY,
+    features: str | None = None,
+    reference: str | None = None,
+    calibration: int = 5_000,
+    real: str | None = None,
+    mala_step: float | None = None,
+    ddls_step: float | None = None,
+    ddls_temperature: float | None = None,
+    dot_rate: float | None = None,
+    gmi_weights: tuple[float, float, float] | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> None:
+    """Compare methods at equal compute: one generator, one critic, one budget of evaluations a sample.
+
+    Compute is counted in units: 1 unit is one sample that passes forward, or backward, through generator and critic,
+    half a unit through one of them. A gradient evaluation in latent space is 2 units, a proposal 1, rejected or not.
+
+    Leaves compare.json, compare.csv, quality_against_compute.png, run.json and, for --resume, the finished rows
+    (finished.json) in --out.
+
+    Args:
+        model: A pair of generator and critic: a shipped model, or a folder that `wasserflow train` wrote.
+        out: A new folder for the results.
+        budget: Gradient evaluations in latent space that a sample may take: 2 x budget units, and 0.5 for making the
+            sample. Methods without gradients get as many proposals as fit.
+        seeds: How many sets of samples.
+        n: Samples of a set.
+        seed: Of the first set; the next ones follow it.
+        critic: Another critic: a network of the model's own, or another model, whose critic is taken.
+        methods: Which methods.
+        features: The classifier whose features the metrics of images compare, or inception; from the card.
+        reference: What to measure against; the test images, or fresh points, of what the model was trained on, if left
+            out. Settings are chosen on cifar10-validation or mnist-validation.
+        calibration: Real and generated samples that the critic is calibrated on, and proposals of a burn-in.
+        real: Where real samples come from, never those that results are measured against: cifar10 or mnist (training
+            images), a toy, or a folder, .parquet or .npz of images; what the model was trained on, if left out.
+        mala_step: h of MALA; 0.2 for images, 0.01 for points.
+        ddls_step: h of DDLS; 0.1 for images, 0.01 for points.
+        ddls_temperature: The square of the factor on the noise of DDLS; 0.01.
+        dot_rate: Adam's learning rate in DOT; 0.05 for images, 0.01 for points.
+        gmi_weights: λ1, λ2, λ3 of GMI, of log q, log p and log p(c | x); from the card, else [0.3, 0.3, 0.2] for
+            images and [0.01, 0.01, 0.01] for points.
+        precision: Of matrix products and convolutions; bfloat16 is faster where the hardware has it, and inexact.
+        resume: Go on with what an interrupted run left in --out.
+        overwrite: Replace an earlier run in --out.
+        progress: Show a progress bar.
+    """
+    for name, value, least in (("budget", budget, 1), ("seeds", seeds, 1), ("n", n, 2)):
+        if value < least:
+            raise ValueError(f"{name} is {value}; give at least {least}")
+    if resume and overwrite:
+        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
+    pair = _load(model, critic)
+    given = {"mala_step": mala_step, "ddls_step": ddls_step, "ddls_temperature": ddls_temperature}
+    settings = settings_for(pair.card, given | {"dot_rate": dot_rate, "gmi_weights": gmi_weights})
+    rows = rows_of(methods, pair.card, settings, real)
+    features = features or pair.card.refine.get("features")
+    judges = Judges.of(pair.card, features, reference)
+    samples = held_out_samples(pair.card.data, real, calibration)
+    require_judged(pair.critic, samples[:2], f"real is {real or pair.card.data}")
+    if not (resume and (out / RECORD_NAME).is_file()):
+        prepare_out_dir(out, overwrite)
+    config = {"model": model, "critic": critic or "critic", "n": n, "budget": budget, "features": features}
+    config |= {"reference": reference or pair.card.data, "real": real, "calibration": calibration}
+    config |= {"settings": asdict(settings), "precision": precision}
+    finished = Finished(out / _FINISHED, config)
+    every = range(seed, seed + seeds)
+    config |= {"seeds": seeds, "methods": [row.label for row in rows]}
+    with RunRecord(out, {**config, "unit": UNIT}, seeds=list(every)) as record:
+        arena = Arena(pair, samples, calibration, None if precision == "float32" else torch.bfloat16)
+        work = partial(result_of, arena=arena, judges=judges, n=n, budget=budget)
+        results = _run(work, rows, every, finished, record, progress)
+        _report(out, {**config, "line": _line(arena)}, rows, results, judges, record)
+
+
+def _run(
+    work: Callable[..., Result],
+    rows: Sequence[Row],
+    seeds: Sequence[int],
+    finished: Finished,
+    record: RunRecord,
+    progress: bool,
+) -> dict[str, list[Result]]:
+    """Run what is not finished, each result written as soon as it is there; give the results of each row's seeds."""
+    with tqdm(total=len(rows) * len(seeds), desc="compare", unit="row", disable=not progress) as bar:
+        try:
+            for seed, row in itertools.product(seeds, rows):
+                if finished.find(seed, row.key) is None:
+                    finished.keep(seed, row.key, work(row=row, seed=seed))
+                record.update(finished=len(finished))
+                bar.update()
+        except KeyboardInterrupt:
+            print(f"\n{len(finished)} rows are finished and kept; go on with --resume", file=sys.stderr)
+            raise
+    return {row.label: [finished.find(seed, row.key) for seed in seeds] for row in rows}
+
+
+def _load(model: str, critic: str | None) -> Pretrained:
+    pair = zoo.load(model)
+    if pair.prior is None or "generator" not in pair.networks:
+        raise ValueError(f"{model} has no generator of latents; give a pair of generator and critic")
+    own = {"generator": pair.generator, "critic": critic_named(pair, critic)}
+    return replace(pair, networks=own)
+
+
+def _line(arena: Arena) -> dict[str, float]:
+    """The calibrated critic, and what it was fitted on."""
+    fitted = arena.calibration
+    line = {"slope": float(fitted.log_ratio.slope), "offset": float(fitted.log_ratio.offset)}
+    return line | {"real": len(fitted.on_real), "generated": len(fitted.on_fake)}
+
+
+def _report(
+    out: Path,
+    config: Mapping[str, Any],
+    rows: Sequence[Row],
+    results: Mapping[str, Sequence[Result]],
+    judges: Judges,
+    record: RunRecord,
+) -> None:
+    table = [summary(row.label, results[row.label], judges.columns) for row in rows]
+    reference = results[rows[0].label][0]["metrics"]["reference"]
+    config = {**config, "reference": reference}
+    content = {**config, "unit": UNIT, "rows": table, "results": results}
+    (out / "compare.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    save_csv(out / "compare.csv", table)
+    record.update(metrics=table)
+    print(printed(table, judges.columns))
+    print("\n" + notes(config, table, judges.columns))
+    save_figure(out / _FIGURE, rows, results, judges.columns, config)
+    print(f"open {out / _FIGURE}")

@@ -1,0 +1,248 @@
+"""Measure stored samples: points against a toy distribution, images against a reference set, strings against text."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wasserflow.cli.names.texts import TextMeasure, is_text
+from wasserflow.data.text import Alphabet
+from wasserflow.data.toy import Gaussians25, SwissRoll
+from wasserflow.models import zoo
+from wasserflow.models.pretrained import Pretrained
+from wasserflow.seeds import subseed
+
+POINTS: dict[str, Gaussians25 | SwissRoll] = {"25gaussians": Gaussians25(), "swissroll": SwissRoll()}
+POINT_LABELS = {
+    "high_quality_percent": "high quality, % ↑",
+    "kde_score": "KDE score ↑",
+    "wasserstein2": "exact W2 ↓",
+}
+_IMAGE_SETS = ("cifar10", "cifar10-validation", "mnist", "mnist-validation")
+_SCORED_POINTS = 5_000  # the count that the published KDE scores fit
+_TRANSPORTED_POINTS = 2_000  # exact transport grows faster than the square
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """Gives the numbers of stored samples."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Metric -> its name in a table."""
+
+    def __call__(self, samples: np.ndarray) -> dict[str, Any]:
+        """Measure samples as `samples.npz` holds them."""
+
+
+@dataclass(frozen=True)
+class PointMeasure:
+    """High quality, KDE score and exact W2 of 2-D points.
+
+    Args:
+        reference: `25gaussians` or `swissroll`.
+        seed: draws the points that samples are compared with.
+    """
+
+    reference: str
+    seed: int = 0
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Metric -> its name in a table."""
+        return POINT_LABELS
+
+    def __call__(self, samples: np.ndarray) -> dict[str, Any]:
+        """Measure (n, 2) points."""
+        from wasserflow.metrics.toy import high_quality_fraction, kde_score, wasserstein2
+
+        data, points = POINTS[self.reference], torch.from_numpy(samples)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"the samples have shape {tuple(points.shape)}; {self.reference} needs (n, 2)")
+        fresh = data.sample(_SCORED_POINTS, seed=subseed(self.seed, "reference points"))
+        few = points[:_TRANSPORTED_POINTS]
+        numbers: dict[str, Any] = {
+            "kde_score": kde_score(points, fresh),
+            "wasserstein2": wasserstein2(few, fresh[: len(few)]),
+            "samples": len(points),
+            "reference": f"{_SCORED_POINTS} fresh points of {self.reference}, W2 on {len(few)}, seed {self.seed}",
+        }
+        if isinstance(data, Gaussians25):
+            fraction = high_quality_fraction(points, data.means, data.std)
+            numbers["high_quality_percent"] = 100 * fraction
+        return numbers
+
+
+class ImageMeasure:
+    """Fréchet distance and its kin of images, in the features of a shipped or saved classifier, or of Inception.
+
+    With the reference images at hand all metrics are measured; without them the Fréchet distance against the moments
+    that ship with the feature net.
+
+    Args:
+        reference: `cifar10` or `mnist` (their test images), `cifar10-validation` or `mnist-validation` (for choosing
+            settings), or an .npz, .parquet or folder of images.
+        features: a classifier's name or folder, or `inception`.
+        seed: draws the subsets of the kernel distance.
+        quick: measure against the shipped moments even where the images are at hand.
+    """
+
+    def __init__(self, reference: str, features: str, seed: int = 0, quick: bool = False) -> None:
+        from wasserflow.data.images import to_float
+        from wasserflow.metrics import inception_features, load_reference, reference_set
+
+        self.seed = seed
+        self._classifier: torch.nn.Module | None = None
+        moments: Path | None = None
+        if features == "inception":
+            self._net: Any = inception_features()
+        else:
+            pretrained = zoo.load(features)
+            self._classifier = classifier_of(pretrained)
+            self._net = ClassifierFeatures(self._classifier)
+            moments = pretrained.folder / f"reference-{reference}.safetensors"
+            moments = moments if moments.is_file() else None
+        images = None if quick and moments else _images_or_none(reference, needed=moments is None)
+        if images is not None:
+            self._reference = reference_set(self._net, map(to_float, images.split(100)), reference, features)
+        elif moments is not None:
+            self._reference = load_reference(moments)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Metric -> its name in a table."""
+        from wasserflow.metrics import IMAGE_METRIC_LABELS
+
+        return IMAGE_METRIC_LABELS
+
+    def __call__(self, samples: np.ndarray) -> dict[str, Any]:
+        """Measure uint8 images (n, height, width, channels)."""
+        from wasserflow.metrics import evaluate_images
+
+        batches = (to_float_images(part) for part in np.array_split(samples, max(1, len(samples) // 100)))
+        return asdict(evaluate_images(batches, self._reference, self._net, self._classifier, seed=self.seed))
+
+
+def classifier_of(model: Pretrained) -> torch.nn.Module:
+    """Find the network of a model that is a classifier with features.
+
+    Raises:
+        ValueError: it is none.
+    """
+    network = model.networks.get("model")
+    if network is None or not hasattr(network, "features"):
+        raise ValueError(
+            f"{model.card.name} is no classifier; give one that `wasserflow train classifier` wrote, or a shipped one, "
+            "such as cifar10-resnet"
+        )
+    return network
+
+
+class ClassifierFeatures(torch.nn.Module):
+    """A classifier's last hidden layer as a module, so that its mode can be checked."""
+
+    def __init__(self, classifier: Any) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features of images (batch, channels, height, width)."""
+        return self.classifier.features(images)
+
+
+def measure_for(
+    reference: str, features: str | None, seed: int = 0, quick: bool = False, alphabet: str = ""
+) -> Measure:
+    """Choose the measure of a data set.
+
+    Raises:
+        ValueError: images without a feature net.
+    """
+    if reference in POINTS:
+        return PointMeasure(reference, seed)
+    if is_text(reference):
+        return TextMeasure(reference, Alphabet(alphabet) if alphabet else None, needed=not quick)
+    if features is None:
+        raise ValueError(f"images of {reference} are measured in the features of a net; give --features")
+    return ImageMeasure(reference, features, seed, quick)
+
+
+def reference_images(reference: str) -> Tensor:
+    """The uint8 images (n, channels, height, width) that a name or a path stands for.
+
+    Raises:
+        ValueError: neither a known name nor a path of images.
+    """
+    from wasserflow.data.images import cifar10, image_folder, image_parquet, mnist
+
+    path = Path(reference)
+    match reference:
+        case "cifar10":
+            return cifar10("test").images
+        case "cifar10-validation":
+            return cifar10("validation").images
+        case "mnist":
+            return mnist("test").images
+        case "mnist-validation":
+            return mnist("validation").images
+    if path.is_dir():
+        return image_folder(path).images
+    if path.suffix == ".parquet":
+        return image_parquet(path).images
+    if path.suffix == ".npz":
+        arrays = read_samples(path)
+        if "samples" not in arrays:
+            raise ValueError(f"{path} holds {', '.join(arrays)}; a reference needs the array `samples`")
+        return torch.from_numpy(arrays["samples"]).permute(0, 3, 1, 2)
+    raise ValueError(
+        f"no reference {reference!r}; give {', '.join([*POINTS, *_IMAGE_SETS, 'billion-words'])}, a folder of images, "
+        "or a .parquet or .npz file"
+    )
+
+
+def _images_or_none(reference: str, needed: bool) -> Tensor | None:
+    try:
+        return reference_images(reference)
+    except FileNotFoundError:
+        if needed:
+            raise
+        return None
+
+
+def to_float_images(samples: np.ndarray) -> Tensor:
+    """uint8 NHWC as stored -> float NCHW on [-1, 1].
+
+    Raises:
+        ValueError: another layout or dtype.
+    """
+    from wasserflow.data.images import to_float
+
+    if samples.ndim != 4 or samples.dtype != np.uint8 or samples.shape[3] not in (1, 3):
+        raise ValueError(f"the images are {samples.dtype} {samples.shape}; store uint8 (n, height, width, 1 or 3)")
+    return to_float(torch.from_numpy(samples).permute(0, 3, 1, 2))
+
+
+def read_samples(path: str | Path) -> dict[str, np.ndarray]:
+    """Read the arrays of an npz file: `before` and `after` of a refinement, or `samples`.
+
+    Raises:
+        ValueError: no such file, a damaged one, or none of these arrays; the message names the file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("before", "after", "samples") if name in file}
+            others = sorted(file.files)
+    except (OSError, ValueError, EOFError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
+    except Exception as error:
+        # zipfile and zlib raise errors of their own for truncated files.
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not arrays:
+        raise ValueError(f"{path} holds {', '.join(others)}; it needs `samples`, or `before` and `after`")
+    return arrays

@@ -1,0 +1,1 @@
+"""How a run runs: in batches, over processes, kept on disk, shown in pictures."""

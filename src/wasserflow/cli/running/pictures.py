@@ -1,0 +1,126 @@
+"""The pictures of a refinement, before, after, and the way between; of strings a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from wasserflow.cli.names.texts import save_strings
+from wasserflow.integrators import State
+from wasserflow.reports import image_grid, save_animation, side_by_side
+
+_SHOWN_IMAGES = 64
+_SHOWN_POINTS = 5_000
+_FRAMES = 40
+
+
+class Trajectory:
+    """Keeps the samples of a batch at the steps of its flow: give it as `watch`.
+
+    Args:
+        generator: maps particles to samples; None where the particles are the samples.
+        steps: steps of the whole flow; at most 40 of them are kept, evenly.
+    """
+
+    def __init__(self, generator: nn.Module | None, steps: int) -> None:
+        self.generator = generator
+        self.every = max(1, steps // _FRAMES)
+        self.samples: list[Tensor] = []
+
+    def __call__(self, state: State) -> None:
+        """Keep a state's samples."""
+        if state.step % self.every:
+            return
+        with torch.no_grad():
+            first = state.x[: _SHOWN_POINTS if self.generator is None else _SHOWN_IMAGES].clone()
+            shown = first if self.generator is None else self.generator(first)
+        self.samples.append(shown.detach().cpu())
+
+
+def save_pictures(
+    out: Path, before: np.ndarray, after: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None
+) -> list[Path]:
+    """Write `before.png`, `after.png` and `trajectory.gif`; of strings `before_after.txt`.
+
+    Args:
+        out: the run directory.
+        before: stored samples: uint8 images NHWC, points (n, 2), or strings (n,).
+        after: the same after the flow.
+        trajectory: the first samples at the steps of the flow, as the generator gives them.
+        data: real points to draw behind points.
+
+    Returns:
+        The files.
+    """
+    draw: Callable[[Tensor, str], Image.Image]
+    if before.dtype.kind == "U":
+        return [save_strings(out, before, after)]
+    if before.ndim == 4:
+        draw = _draw_image_grid
+        first, last = (torch.from_numpy(part[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) for part in (before, after))
+    elif before.ndim == 2 and before.shape[1] == 2:
+        draw = _point_drawer(before, after, data)
+        first, last = (torch.from_numpy(part[:_SHOWN_POINTS]) for part in (before, after))
+    else:
+        return []
+    draw(first, "before").save(out / "before.png")
+    draw(last, "after").save(out / "after.png")
+    # The trajectory has the first batch only.
+    frames = [first[: len(trajectory[0])], *trajectory]
+    save_animation(out / "trajectory.gif", [draw(frame[: len(first)], "") for frame in frames])
+    return [out / "before.png", out / "after.png", out / "trajectory.gif"]
+
+
+def save_comparison(out: Path, before: np.ndarray, after: np.ndarray) -> Path:
+    """Write `side_by_side.png` of stored images, uint8 NHWC, before and after a flow.
+
+    Returns:
+        The file.
+    """
+    shown = (torch.from_numpy(part[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) for part in (before, after))
+    side_by_side([image_grid(images) for images in shown], ["before", "after"]).save(out / "side_by_side.png")
+    return out / "side_by_side.png"
+
+
+def save_generated_pictures(
+    out: Path, samples: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None, columns: int | None = None
+) -> list[Path]:
+    """Write `grid.png` and `trajectory.gif` of samples that come of a flow.
+
+    Args:
+        out: the run directory.
+        samples: stored samples of the first batch: uint8 images NHWC, or points (n, 2).
+        trajectory: the first batch from its start to its end.
+        data: real points to draw behind points.
+        columns: images a row; as square as possible if None.
+
+    Returns:
+        The files.
+    """
+    draw: Callable[[Tensor, str], Image.Image]
+    if samples.ndim == 4:
+        draw, last = lambda images, title: image_grid(images, columns), torch.from_numpy(samples).permute(0, 3, 1, 2)
+    elif samples.ndim == 2 and samples.shape[1] == 2:
+        draw, last = _point_drawer(trajectory[0].numpy(), samples, data), torch.from_numpy(samples)
+    else:
+        return []
+    shown = _SHOWN_IMAGES if samples.ndim == 4 else _SHOWN_POINTS
+    draw(last[:shown], "").save(out / "grid.png")
+    save_animation(out / "trajectory.gif", [draw(frame[:shown], "") for frame in trajectory])
+    return [out / "grid.png", out / "trajectory.gif"]
+
+
+def _draw_image_grid(images: Tensor, title: str) -> Image.Image:
+    return image_grid(images)
+
+
+def _point_drawer(before: np.ndarray, after: np.ndarray, data: Tensor | None) -> Callable[[Tensor, str], Image.Image]:
+    from wasserflow.reports import scatter_frame, shared_limits
+
+    limits = shared_limits([torch.from_numpy(before), torch.from_numpy(after)])
+    return lambda points, title: scatter_frame(points, limits, data, title)

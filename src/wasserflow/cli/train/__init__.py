@@ -1,0 +1,1 @@
+"""`wasserflow train`: a module for each trainer or kin of trainers, and what they share."""
