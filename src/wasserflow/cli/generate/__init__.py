@@ -1,1 +1,1 @@
-"""`wasserflow generate` and `translate`, which make samples with a model that is a flow itself."""
+"""`wasserflow generate` and `translate`: samples of a flow-guided density ratio (FDRL)."""

@@ -1,4 +1,4 @@
-"""`wasserflow reproduce`: a paper's table beside ours."""
+"""`wasserflow reproduce 25gaussians`: Table 1 of DGflow, the paper's numbers beside ours."""
 
 from __future__ import annotations
 

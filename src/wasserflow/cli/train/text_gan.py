@@ -1,4 +1,4 @@
-"""`wasserflow train` for models of text."""
+"""`wasserflow train text-gan`: a generator of strings and its critic."""
 
 from __future__ import annotations
 
