@@ -22,7 +22,7 @@ from wasserflow.cli.train.gan import train_mlp_gan, train_sn_resnet_gan, train_s
 from wasserflow.cli.train.glow import train_glow
 from wasserflow.cli.train.vae import train_vae
 from wasserflow.cli.train.vq import train_vq
-from wasserflow.cli.train.wgan_gp import train_wgan_gp
+from wasserflow.cli.train.wgan_gp import options_for, train_wgan_gp
 from wasserflow.data.images import LabelledImages
 from wasserflow.training import (
     classifier,
@@ -74,6 +74,15 @@ def test_settings_of_the_trainer_are_options(command: Callable[..., Any], traine
 def keywords(function: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     return {of.name: of.default for of in parameters if of.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_each_option_of_wgan_gp_is_one_of_points_or_of_images() -> None:
+    parser = ArgumentParser()
+    parser.add_function_arguments(train_wgan_gp)
+    taken = {action.dest.split(".")[0] for action in parser._actions} - {"help", "out", "data", "seed"}
+    assert taken - options_for("swissroll") - options_for("mnist") == set()
+    assert {"width", "points"} <= options_for("swissroll") - options_for("mnist")
+    assert {"channels", "noise_std"} <= options_for("mnist") - options_for("swissroll")
 
 
 @pytest.mark.parametrize(

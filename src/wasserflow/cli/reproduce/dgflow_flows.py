@@ -101,7 +101,7 @@ class Base:
         try:
             for group in sample_seeds(seed, self.n).split(_BATCH):
                 latents = self.prior.sample(len(group), group)
-                parts.append(to_uint8(run(latents, seed=group, watch=watch).samples.clamp(-1, 1)))
+                parts.append(to_uint8(run(latents, seed=group, watch=watch).samples))
         except FlowDiverged:
             return None
         if picture is not None:
@@ -111,4 +111,4 @@ class Base:
 
     @torch.no_grad()
     def _images(self, latents: Tensor) -> Tensor:
-        return to_uint8(self.generator(latents).clamp(-1, 1))
+        return to_uint8(self.generator(latents))

@@ -27,7 +27,7 @@ def stored(samples: Tensor) -> np.ndarray:
     """Images (n, channels, height, width) as uint8 NHWC; anything else as float32."""
     samples = samples.detach().cpu()
     if samples.ndim == 4:
-        return to_uint8(samples.clamp(-1, 1)).permute(0, 2, 3, 1).contiguous().numpy()
+        return to_uint8(samples).permute(0, 2, 3, 1).contiguous().numpy()
     return samples.float().numpy()
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -15,7 +15,10 @@ from wasserflow.cli.names.measures import POINTS
 from wasserflow.cli.train.saving import built, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.spaces import Normal
+from wasserflow.training.fit_pair import fit_pair
+from wasserflow.training.image_gan import train_image_gan
 from wasserflow.training.image_wgan_gp import train_image_wgan_gp
+from wasserflow.training.run import fit_run
 from wasserflow.training.wgan_gp import train_wgan_gp as fit_wgan_gp
 
 ToyName = Literal["25gaussians", "swissroll"]
@@ -33,21 +36,22 @@ def train_wgan_gp(out: Path, data: ToyName | ImagesName = "25gaussians", seed: i
         seed: Seeds the training set, the weights, the minibatches and the latents.
         settings: Of the trainer; some are only of the one for points, some only of the one for images.
     """
-    try:
-        if data == "cifar10" or data == "mnist":
-            _train_on_images(out, data, seed, **settings)
-        else:
-            _train_on_points(out, data, seed, **settings)
-    except TypeError as error:
-        # The parser knows the options of both trainers.
-        unknown = re.search(r"keyword argument '(\w+)'", str(error))
-        if unknown is None:
-            raise
-        raise _refusal(data, unknown[1], settings) from error
+    # The parser knows the options of both trainers.
+    for name in sorted(settings.keys() - options_for(data)):
+        raise ValueError(f"{name} is {settings[name]}, but training on {data} has no such option; leave it out")
+    if data == "cifar10" or data == "mnist":
+        _train_on_images(out, data, seed, **settings)
+    else:
+        _train_on_points(out, data, seed, **settings)
 
 
-def _refusal(data: str, name: str, settings: Mapping[str, Any]) -> ValueError:
-    return ValueError(f"{name} is {settings[name]}, but training on {data} has no such option; leave it out")
+def options_for(data: ToyName | ImagesName) -> set[str]:
+    """Which settings the trainer for these data takes, itself or by the functions that it passes them on to."""
+    of_images = (_train_on_images, train_image_wgan_gp, train_image_gan, fit_pair, fit_run)
+    of_points = (_train_on_points, fit_wgan_gp, fit_run)
+    takers: tuple[Callable[..., Any], ...] = of_points if data in get_args(ToyName) else of_images
+    parameters = (parameter for taker in takers for parameter in inspect.signature(taker).parameters.values())
+    return {parameter.name for parameter in parameters if parameter.default is not inspect.Parameter.empty}
 
 
 def _train_on_points(out: Path, data: ToyName, seed: int, width: int = 512, layers: int = 3, **settings: Any) -> None:
