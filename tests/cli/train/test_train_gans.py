@@ -92,10 +92,6 @@ def test_refusals(tmp_path: Path, few: None, capsys: pytest.CaptureFixture[str])
             "points is 100, but training on cifar10 has no such option; leave it out",
         ),
         ("wgan-gp --data swissroll --channels 8", "channels is 8, but training on swissroll has no such option"),
-        (
-            "wgan-gp --data swissroll --precision 16-mixed",
-            "precision is 16-mixed, but training on swissroll has no such",
-        ),
         ("mmd-gan --bandwidths [0.0]", "bandwidths are [0.0]; give at least one, all positive"),
         ("ocf-gan --frequency-scale 0", "scale is 0.0; it must be positive"),
         ("sn-resnet-gan --data mnist", "image_size is 28; it must be a positive multiple of 8"),

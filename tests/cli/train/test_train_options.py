@@ -67,8 +67,7 @@ def test_settings_of_the_trainer_are_options(command: Callable[..., Any], traine
     of_run = keywords(fit_run)
     for name in ("precision", "accelerator", "resume", "progress"):
         assert options[name].help
-        if command is not train_wgan_gp or name in ("resume", "progress"):
-            assert options[name].default == of_run[name]
+        assert options[name].default == of_run[name]
 
 
 def keywords(function: Callable[..., Any]) -> dict[str, Any]:
@@ -88,9 +87,9 @@ def test_each_option_of_wgan_gp_is_one_of_points_or_of_images() -> None:
 @pytest.mark.parametrize(
     ("command", "own"),
     [
-        (train_classifier, {"checkpoint_every", "tensorboard", "callbacks", "validate_every"}),
-        (train_clip, {"tensorboard", "callbacks"}),
-        (train_vq, {"checkpoint_every", "tensorboard", "callbacks", "validate_every"}),
+        (train_classifier, {"callbacks", "validate_every"}),
+        (train_clip, {"callbacks"}),
+        (train_vq, {"callbacks", "validate_every"}),
         (train_critic, {"callbacks", "validate_every"}),
     ],
 )
