@@ -11,9 +11,8 @@ from torch import Tensor
 from wasserflow.checks import require_steps
 from wasserflow.divergences import KL, FDivergence
 from wasserflow.flow import Watch, flow
-from wasserflow.freezing import gradients_on, modules_in
+from wasserflow.freezing import ready_modules
 from wasserflow.integrators import EulerMaruyama, Integrator, State
-from wasserflow.modes import require_eval
 from wasserflow.potentials import Divergence
 from wasserflow.potentials.present import Present
 from wasserflow.ratios import LogRatio
@@ -45,8 +44,7 @@ def refreshed(
     Args:
         critic: log p_data - log p_model of the unrefined samples; maps samples to (batch,) or (batch, 1).
         x0: (batch, *event) samples, or (batch, *latent) latents where a generator is given.
-        refresh: (log-ratio so far, samples) -> their log-ratio, called after every `every` steps but the last; e.g.
-            `lambda d, x: wf.fit_corrector(d, real, x, steps=500, lr=1e-3)`.
+        refresh: (log-ratio so far, samples) -> their log-ratio, such as `wf.training.SmoothRefit(real)`.
         generator, divergence, integrator, steps, seed, space, watch: as of `wf.refine`.
         every: steps between two refreshes, at least 1.
 
@@ -75,9 +73,8 @@ def refreshed(
         if state.step % every == 0 and state.step < steps:
             with torch.no_grad():
                 samples = state.x if generator is None else generator(state.x.clone())
-            with gradients_on():
-                critic = refresh(critic, samples)
-            require_eval(modules_in(critic))
+            critic = refresh(critic, samples)
             ratio.potential = Divergence(divergence, critic)
+            ready_modules(ratio, samples)
 
     return refinement(flow(x0, pulled_back(ratio, generator), integrator, steps, space, seed, follow), generator)

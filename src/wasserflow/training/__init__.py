@@ -3,6 +3,7 @@
 from wasserflow.loading import load_when_used
 
 _HOMES = {
+    "SmoothRefit": "wasserflow.training.refresh",
     "assess_critic": "wasserflow.training.critic",
     "fit_corrector": "wasserflow.training.corrector",
     "refit_critic": "wasserflow.training.critic",
