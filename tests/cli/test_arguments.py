@@ -35,7 +35,7 @@ def test_a_config_file_may_spell_options_with_dashes(toy: str, tmp_path: Path, j
 def test_a_config_file_without_dashes_is_named_and_not_copied(tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("steps: 3\n")
-    assert normalised(["refine", "--config", str(config)]) == ["refine", "--config", str(config)]
+    assert normalised(["refine", "--config", str(config)], set()) == ["refine", "--config", str(config)]
 
 
 def test_a_config_without_a_file_is_refused(capsys) -> None:
@@ -43,3 +43,22 @@ def test_a_config_without_a_file_is_refused(capsys) -> None:
         main(["refine", "--config"])
     assert stop.value.code == 2
     assert "config" in capsys.readouterr().err
+
+
+def test_an_option_without_its_value_is_refused_and_leaves_nothing(
+    capsys, toy: str, tmp_path: Path, monkeypatch
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    for words in (["refine", "--model", toy, "--out"], ["refine", "--out", "--model", toy]):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2
+        assert "--out" in capsys.readouterr().err
+    assert not list(empty.iterdir())
+
+
+def test_only_what_is_true_or_false_may_stand_without_a_value() -> None:
+    words = normalised(["refine", "--overwrite", "--num-nodes", "--out", "runs/a"], {"overwrite", "progress"})
+    assert words == ["refine", "--overwrite=true", "--num_nodes", "--out", "runs/a"]

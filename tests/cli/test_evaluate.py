@@ -135,3 +135,36 @@ def test_points_are_not_measured_against_themselves() -> None:
     points = Gaussians25().sample(2_000, seed=0)
     numbers = PointMeasure("25gaussians", seed=0)(points.numpy())
     assert numbers["wasserstein2"] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("samples", "reference", "named"),
+    [
+        (np.zeros((4, 28, 28, 3), np.uint8), "cifar10", r"(4, 28, 28, 3) and the images of cifar10 are 32 x 32"),
+        (
+            np.zeros((4, 32, 32, 3), np.float32),
+            "cifar10",
+            "the samples are float32 (4, 32, 32, 3); cifar10 needs uint8",
+        ),
+        (np.zeros((4, 2), np.float32), "cifar10", "cifar10 needs uint8 images"),
+        (np.zeros((4, 32, 32, 3), np.uint8), "25gaussians", "25gaussians needs points (n, 2)"),
+    ],
+)
+def test_samples_of_another_kind_than_the_reference_are_refused(
+    tmp_path: Path, capsys, monkeypatch, samples: np.ndarray, reference: str, named: str
+) -> None:
+    monkeypatch.setenv("WASSERFLOW_DATA", str(tmp_path))  # as where the data set is absent
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    np.savez(tmp_path / "s.npz", samples=samples)
+    with pytest.raises(SystemExit):
+        main(
+            ["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", reference, "--features", "cifar10-resnet"]
+        )
+    assert named in capsys.readouterr().err
+
+
+def test_an_array_without_a_name_is_refused(tmp_path: Path, capsys) -> None:
+    np.save(tmp_path / "s.npy", np.zeros((4, 2)))
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--samples", str(tmp_path / "s.npy"), "--reference", "25gaussians"])
+    assert "s.npy is not a readable .npz file: it holds one array without a name" in capsys.readouterr().err

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-_NO_SWITCHES = {"help", "print_config", "version", "config"}
 _DASHED_KEY = re.compile(r"^\w+(-\w+)+(?=\s*:)", re.MULTILINE)
 
 
-def normalised(words: Sequence[str]) -> list[str]:
+def switches(commands: Mapping[str, Any]) -> set[str]:
+    """List the options of commands that are true or false.
+
+    Args:
+        commands: name -> function, or name -> group of such.
+
+    Example:
+        >>> from wasserflow.cli.arguments import switches
+        >>> def refine(steps: int = 25, overwrite: bool = False) -> None: ...
+        >>> switches({"refine": refine})
+        {'overwrite'}
+    """
+    found: set[str] = set()
+    for command in commands.values():
+        if isinstance(command, Mapping):
+            found |= switches(command)
+        elif callable(command):
+            options = inspect.signature(command).parameters.values()
+            found |= {option.name for option in options if option.annotation in (bool, "bool", "bool | None")}
+    return found
+
+
+def normalised(words: Sequence[str], switches: Collection[str]) -> list[str]:
     """Let options be spelled with dashes, and switches stand without a value.
 
     `--num-nodes 2` becomes `--num_nodes 2`, and `--overwrite` becomes `--overwrite=true`. A config file that spells
@@ -21,6 +44,7 @@ def normalised(words: Sequence[str]) -> list[str]:
 
     Args:
         words: the words after the program's name.
+        switches: the options that are true or false, underscored.
 
     Returns:
         The words for jsonargparse.
@@ -30,7 +54,7 @@ def normalised(words: Sequence[str]) -> list[str]:
 
     Example:
         >>> from wasserflow.cli.arguments import normalised
-        >>> normalised(["refine", "--num-nodes", "2", "--overwrite"])
+        >>> normalised(["refine", "--num-nodes", "2", "--overwrite"], {"overwrite"})
         ['refine', '--num_nodes', '2', '--overwrite=true']
     """
     result: list[str] = []
@@ -43,7 +67,7 @@ def normalised(words: Sequence[str]) -> list[str]:
             continue
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
-        if not equals and after.startswith("--") and name not in _NO_SWITCHES:
+        if not equals and after.startswith("--") and name in switches:
             equals, value = "=", "true"
         if equals and name == "config":
             value = _config(value)

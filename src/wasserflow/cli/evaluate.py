@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from wasserflow.cli.names.measures import measure_for, read_samples
+from wasserflow.cli.names.measures import check_samples, measure_for, read_samples
 from wasserflow.reports import before_after_table, format_table
 
 
@@ -26,6 +26,8 @@ def evaluate(
     if json_file is not None and not json_file.parent.is_dir():
         raise ValueError(f"json_file is {json_file}, but there is no folder {json_file.parent}; make it first")
     arrays = read_samples(samples)
+    for array in arrays.values():
+        check_samples(array, reference)
     measure = measure_for(reference, features, seed)
     numbers = {name: measure(array) for name, array in arrays.items()}
     if {"before", "after"} <= set(numbers):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from wasserflow.cli.arguments import normalised
+from wasserflow.cli.arguments import normalised, switches
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with warnings.catch_warnings(), _sigterm_interrupts():
             warnings.showwarning = _say
-            auto_cli(commands(words), args=normalised(words), as_positional=False, prog="wasserflow")
+            found = commands(words)
+            auto_cli(found, args=normalised(words, switches(found)), as_positional=False, prog="wasserflow")
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"wasserflow: {error}", file=sys.stderr)
         raise SystemExit(2) from error

@@ -232,6 +232,8 @@ def load_card(folder: str | Path) -> Card:
     path = Path(folder) / CARD
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict) or not isinstance(raw.get("networks"), dict):
+            raise TypeError("it has no networks")
         raw["networks"] = {name: Recipe(**recipe) for name, recipe in raw["networks"].items()}
         raw["prior"] = Recipe(**raw["prior"]) if raw.get("prior") else None
         return Card(**raw)

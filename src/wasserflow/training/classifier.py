@@ -120,6 +120,7 @@ def train_classifier(
     widths: Sequence[int] = (32, 64, 128, 192),
     radius: float = 0.0,
     attack_steps: int = 2,
+    checkpoint_every: int | None = None,
     seed: int = 0,
     **run: Any,
 ) -> SmallResNet:
@@ -139,6 +140,7 @@ def train_classifier(
         widths: channels of the network at each resolution.
         radius: of robust training; see `ImageClassifier`.
         attack_steps: of robust training.
+        checkpoint_every: iterations between two writings of `last.ckpt`; None for a pass.
         seed: seeds weights, batches and random changes.
         run: options of `fit_run`.
 
@@ -173,7 +175,9 @@ def train_classifier(
         validation=(validation.images, validation.labels),
         validate_every=a_pass,
     )
-    fit_run(classifier, data, out, [best], **{"checkpoint_every": a_pass, **run})
+    fit_run(
+        classifier, data, out, [best], checkpoint_every=a_pass if checkpoint_every is None else checkpoint_every, **run
+    )
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
     return network.eval()

@@ -237,6 +237,7 @@ def train_vq(
     commitment: float = 0.1,
     continuous: int = 500,
     flips: bool = True,
+    checkpoint_every: int | None = None,
     seed: int = 0,
     **run: Any,
 ) -> VQAutoencoder:
@@ -255,6 +256,7 @@ def train_vq(
         commitment: weight of the commitment loss.
         continuous: iterations at the beginning without codes.
         flips: mirror half of the training images.
+        checkpoint_every: iterations between two writings of `last.ckpt`; None for ten in a run.
         seed: seeds weights, batches, mirroring and restarts.
         run: options of `fit_run`.
 
@@ -282,5 +284,7 @@ def train_vq(
         validation=(validation,),
         validate_every=max(1, iterations // 2),
     )
-    fit_run(autoencoder, data, out, **{"checkpoint_every": max(1, iterations // 10), **run})
+    if checkpoint_every is None:
+        checkpoint_every = max(1, iterations // 10)
+    fit_run(autoencoder, data, out, checkpoint_every=checkpoint_every, **run)
     return autoencoder.eval()

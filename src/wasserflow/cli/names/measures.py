@@ -23,7 +23,12 @@ POINT_LABELS = {
     "kde_score": "KDE score ↑",
     "wasserstein2": "exact W2 ↓",
 }
-_IMAGE_SETS = ("cifar10", "cifar10-validation", "mnist", "mnist-validation")
+SHAPES = {
+    "cifar10": (3, 32, 32),
+    "cifar10-validation": (3, 32, 32),
+    "mnist": (1, 28, 28),
+    "mnist-validation": (1, 28, 28),
+}
 _SCORED_POINTS = 5_000  # the count that the published KDE scores fit
 _TRANSPORTED_POINTS = 2_000  # exact transport grows faster than the square
 
@@ -108,6 +113,7 @@ class ImageMeasure:
             moments = pretrained.folder / f"reference-{reference}.safetensors"
             moments = moments if moments.is_file() else None
         images = None if quick and moments else _images_or_none(reference, needed=moments is None)
+        self._name, self._shape = reference, SHAPES.get(reference) if images is None else tuple(images.shape[1:])
         if images is not None:
             self._reference = reference_set(self._net, map(to_float, images.split(100)), reference, features)
         elif moments is not None:
@@ -124,6 +130,12 @@ class ImageMeasure:
         """Measure uint8 images (n, height, width, channels)."""
         from wasserflow.metrics import evaluate_images
 
+        if self._shape is not None and samples.shape[1:] != (*self._shape[1:], self._shape[0]):
+            channels, height, width = self._shape
+            raise ValueError(
+                f"the samples have shape {samples.shape} and the images of {self._name} are {height} x {width} with "
+                f"{channels} channels; give samples (n, {height}, {width}, {channels}), or another reference"
+            )
         batches = (to_float_images(part) for part in np.array_split(samples, max(1, len(samples) // 100)))
         return asdict(evaluate_images(batches, self._reference, self._net, self._classifier, seed=self.seed))
 
@@ -173,6 +185,21 @@ def measure_for(
     return ImageMeasure(reference, features, seed, quick)
 
 
+def check_samples(samples: np.ndarray, reference: str) -> None:
+    """Refuse samples of another kind than the reference's, before that is fetched from anywhere.
+
+    Raises:
+        ValueError: no points for points, no strings for text, or no uint8 images for images.
+    """
+    kind, fits = "uint8 images (n, height, width, 1 or 3)", samples.dtype == np.uint8 and samples.ndim == 4
+    if reference in POINTS:
+        kind, fits = "points (n, 2)", samples.dtype.kind == "f" and samples.shape[1:] == (2,)
+    elif is_text(reference):
+        kind, fits = "strings", samples.dtype.kind == "U"
+    if not fits:
+        raise ValueError(f"the samples are {samples.dtype} {samples.shape}; {reference} needs {kind}")
+
+
 def reference_images(reference: str) -> Tensor:
     """The uint8 images (n, channels, height, width) that a name or a path stands for.
 
@@ -201,7 +228,7 @@ def reference_images(reference: str) -> Tensor:
             raise ValueError(f"{path} holds {', '.join(arrays)}; a reference needs the array `samples`")
         return torch.from_numpy(arrays["samples"]).permute(0, 3, 1, 2)
     raise ValueError(
-        f"no reference {reference!r}; give {', '.join([*POINTS, *_IMAGE_SETS, 'billion-words'])}, a folder of images, "
+        f"no reference {reference!r}; give {', '.join([*POINTS, *SHAPES, 'billion-words'])}, a folder of images, "
         "or a .parquet or .npz file"
     )
 
@@ -235,7 +262,10 @@ def read_samples(path: str | Path) -> dict[str, np.ndarray]:
         ValueError: no such file, a damaged one, or none of these arrays; the message names the file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("it holds one array without a name; write np.savez(path, samples=array)")
+        with loaded as file:
             arrays = {name: file[name] for name in ("before", "after", "samples") if name in file}
             others = sorted(file.files)
     except (OSError, ValueError, EOFError, KeyError, AttributeError) as error:
