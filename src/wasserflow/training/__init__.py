@@ -4,6 +4,7 @@ from wasserflow.loading import load_when_used
 
 _HOMES = {
     "SmoothRefit": "wasserflow.training.refresh",
+    "amortise": "wasserflow.training.amortised",
     "assess_critic": "wasserflow.training.critic",
     "fit_corrector": "wasserflow.training.corrector",
     "refit_critic": "wasserflow.training.critic",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import signal
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,23 +117,24 @@ def fit_run(
         loggers.append(TensorBoardLogger(out, name="log"))
     last = LastCheckpoint(out, min(checkpoint_every, data.iterations), data.validate_every)
     bar: list[Callback] = [TQDMProgressBar(refresh_rate=10)] if progress else []
-    trainer = lightning.Trainer(
-        accelerator=accelerator,
-        devices=1,
-        precision=precision,  # type: ignore[arg-type]
-        max_steps=data.iterations,
-        max_epochs=-1,
-        val_check_interval=data.validate_every,
-        num_sanity_val_steps=0,
-        logger=loggers,
-        log_every_n_steps=min(50, data.iterations),
-        callbacks=[TrainMode(), *callbacks, last, *bar],
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-    )
+    with _without_advice():
+        trainer = lightning.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision=precision,  # type: ignore[arg-type]
+            max_steps=data.iterations,
+            max_epochs=-1,
+            val_check_interval=data.validate_every,
+            num_sanity_val_steps=0,
+            logger=loggers,
+            log_every_n_steps=min(50, data.iterations),
+            callbacks=[TrainMode(), *callbacks, last, *bar],
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+        )
     handler = signal.getsignal(signal.SIGINT)
     # Loaders draw from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _without_advice():
         # Averages and frozen generators are meant to be in evaluation mode.
         warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
         warnings.filterwarnings("ignore", message=".*LeafSpec")  # Lightning's own business
@@ -146,6 +149,18 @@ def fit_run(
             # Lightning ends the process on Ctrl-C, and leaves it deaf to the next one.
             signal.signal(signal.SIGINT, handler)
             raise KeyboardInterrupt(f"training step {trainer.global_step} of {data.iterations}; {kept(out)}") from None
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep back what Lightning tells of devices it found, of defaults it took and of services it recommends."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def kept(out: Path) -> str:
