@@ -53,3 +53,16 @@ def test_a_check_touches_nothing(tmp_path: Path) -> None:
     assert not check_out_dir(tmp_path / "second").exists()
     with pytest.raises(ValueError, match="holds an earlier run"):
         check_out_dir(run)
+
+
+def test_a_run_that_is_gone_on_with_keeps_its_results(tmp_path: Path) -> None:
+    run = earlier_run(tmp_path / "first")
+    assert check_out_dir(run, resume=True) == prepare_out_dir(run, resume=True) == run
+    assert (run / "after.png").read_text() == "old"
+    assert prepare_out_dir(tmp_path / "second", resume=True).is_dir(), "there may be nothing to go on with yet"
+    with pytest.raises(ValueError, match="resume and overwrite are both given"):
+        prepare_out_dir(run, overwrite=True, resume=True)
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / "photo.png").touch()
+    with pytest.raises(ValueError, match="not a run directory"):
+        prepare_out_dir(tmp_path / "third", resume=True)

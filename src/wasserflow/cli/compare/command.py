@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from tqdm import tqdm
 
 from wasserflow.cli.compare.arena import Arena, held_out_samples
 from wasserflow.cli.compare.cost import UNIT
@@ -20,11 +18,10 @@ from wasserflow.cli.compare.report import notes, printed, save_csv, save_figure,
 from wasserflow.cli.compare.rows import ContenderName, Row, rows_of, settings_for
 from wasserflow.cli.compare.work import Judges, Result, result_of
 from wasserflow.cli.names.critics import critic_named, require_judged
-from wasserflow.cli.running.finished import Finished
+from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
-from wasserflow.reports import RunRecord, prepare_out_dir
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir
 
 _FINISHED, _FIGURE = "finished.json", "quality_against_compute.png"
 _EVERY: tuple[ContenderName, ...] = get_args(ContenderName)
@@ -91,8 +88,7 @@ def compare(
     for name, value, least in (("budget", budget, 1), ("seeds", seeds, 1), ("n", n, 2)):
         if value < least:
             raise ValueError(f"{name} is {value}; give at least {least}")
-    if resume and overwrite:
-        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
+    check_out_dir(out, overwrite, resume)
     pair = _load(model, critic)
     given = {"mala_step": mala_step, "ddls_step": ddls_step, "ddls_temperature": ddls_temperature}
     settings = settings_for(pair.card, given | {"dot_rate": dot_rate, "gmi_weights": gmi_weights})
@@ -101,41 +97,23 @@ def compare(
     judges = Judges.of(pair.card, features, reference)
     samples = held_out_samples(pair.card.data, real, calibration)
     require_judged(pair.critic, samples[:2], f"real is {real or pair.card.data}")
-    if not (resume and (out / RECORD_NAME).is_file()):
-        prepare_out_dir(out, overwrite)
+    prepare_out_dir(out, overwrite, resume)
     config = {"model": model, "critic": critic or "critic", "n": n, "budget": budget, "features": features}
     config |= {"reference": reference or pair.card.data, "real": real, "calibration": calibration}
     config |= {"settings": asdict(settings), "precision": precision}
     finished = Finished(out / _FINISHED, config)
     every = range(seed, seed + seeds)
     config |= {"seeds": seeds, "methods": [row.label for row in rows]}
-    with RunRecord(out, {**config, "unit": UNIT}, seeds=list(every)) as record:
+    with (
+        RunRecord(out, {**config, "unit": UNIT}, seeds=list(every)) as record,
+        resumable(lambda: f"{len(finished)} rows are finished"),
+    ):
         arena = Arena(pair, samples, calibration, None if precision == "float32" else torch.bfloat16)
         work = partial(result_of, arena=arena, judges=judges, n=n, budget=budget)
-        results = _run(work, rows, every, finished, record, progress)
+        tasks = [Task(s, row.key, partial(work, row=row, seed=s)) for s, row in itertools.product(every, rows)]
+        finished.run(tasks, record, "compare", progress)
+        results = {row.label: [finished.find(s, row.key) for s in every] for row in rows}
         _report(out, {**config, "line": _line(arena)}, rows, results, judges, record)
-
-
-def _run(
-    work: Callable[..., Result],
-    rows: Sequence[Row],
-    seeds: Sequence[int],
-    finished: Finished,
-    record: RunRecord,
-    progress: bool,
-) -> dict[str, list[Result]]:
-    """Run what is not finished, each result written as soon as it is there; give the results of each row's seeds."""
-    with tqdm(total=len(rows) * len(seeds), desc="compare", unit="row", disable=not progress) as bar:
-        try:
-            for seed, row in itertools.product(seeds, rows):
-                if finished.find(seed, row.key) is None:
-                    finished.keep(seed, row.key, work(row=row, seed=seed))
-                record.update(finished=len(finished))
-                bar.update()
-        except KeyboardInterrupt:
-            print(f"\n{len(finished)} rows are finished and kept; go on with --resume", file=sys.stderr)
-            raise
-    return {row.label: [finished.find(seed, row.key) for seed in seeds] for row in rows}
 
 
 def _load(model: str, critic: str | None) -> Pretrained:

@@ -6,21 +6,20 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from wasserflow.cli.names.held_out import HeldOutDistance
 from wasserflow.cli.reproduce.dgflow_flows import Base
 from wasserflow.cli.reproduce.dgflow_tables import TABLES, Subject, Table, Work, options_of, printed, row
-from wasserflow.cli.running.finished import Finished
+from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
-from wasserflow.reports import RunRecord, prepare_out_dir
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,7 @@ def reproduce_dgflow(
     chosen = _chosen(only, methods, rows, {*zoo.names(), *(models or {})})
     if n < 2 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 2 samples and 1 seed")
-    if resume and overwrite:
-        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
+    check_out_dir(out, overwrite, resume)
     half = torch.bfloat16 if precision == "bfloat16" else None
     bases = {name: Base((models or {}).get(name, name), n, half) for name in _models(chosen)}
     judge = HeldOutDistance(zoo.load(features), "cifar10", split)
@@ -97,16 +95,11 @@ def reproduce_dgflow(
     }
     plan = _Plan(chosen, methods, settings)
     plan.work()  # refuses settings
-    if not (resume and (out / RECORD_NAME).is_file()):
-        prepare_out_dir(out, overwrite)
+    prepare_out_dir(out, overwrite, resume)
     finished = Finished(out / "finished.json", common)
     span = range(seed, seed + seeds)
-    with RunRecord(out, config, seeds=list(span)) as record:
-        try:
-            _run(plan, bases, span, judge, finished, record, progress)
-        except KeyboardInterrupt:
-            print(f"\n{len(finished)} rows are finished and kept; go on with --resume", file=sys.stderr)
-            raise
+    with RunRecord(out, config, seeds=list(span)) as record, resumable(lambda: f"{len(finished)} rows are finished"):
+        finished.run(_tasks(out, plan, bases, span, judge), record, "dgflow", progress)
         _report(out, plan, span, finished, config, record)
 
 
@@ -165,25 +158,14 @@ class _Plan:
         return Work(subject.model, subject.critic, options)
 
 
-def _run(
-    plan: _Plan,
-    bases: Mapping[str, Base],
-    seeds: Sequence[int],
-    judge: HeldOutDistance,
-    finished: Finished,
-    record: RunRecord,
-    progress: bool,
-) -> None:
-    """Run what is not finished; each row is written as soon as it is."""
-    work = [(seed, each) for seed in seeds for each in plan.work()]
-    with tqdm(total=len(work), desc="dgflow", unit="row", disable=not progress) as bar:
-        for seed, each in work:
-            if finished.find(seed, each.name) is None:
-                base = bases[each.model]
-                images = _images(base, each, seed, finished.path.parent if seed == seeds[0] else None)
-                finished.keep(seed, each.name, {"frechet": None if images is None else judge(images)})
-            record.update(finished=len(finished))
-            bar.update()
+def _tasks(
+    out: Path, plan: _Plan, bases: Mapping[str, Base], seeds: Sequence[int], judge: HeldOutDistance
+) -> list[Task]:
+    def distance(work: Work, seed: int) -> dict[str, float | None]:
+        images = _images(bases[work.model], work, seed, out if seed == seeds[0] else None)
+        return {"frechet": None if images is None else judge(images)}
+
+    return [Task(seed, work.name, partial(distance, work, seed)) for seed in seeds for work in plan.work()]
 
 
 def _images(base: Base, work: Work, seed: int, pictures: Path | None) -> Tensor | None:
@@ -212,7 +194,9 @@ def _report(
         ]
         for table in plan.tables
     }
-    (out / "table.json").write_text(json.dumps({**config, "tables": results}, indent=2, ensure_ascii=False) + "\n")
+    (out / "table.json").write_text(
+        json.dumps({**config, "tables": results}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     record.update(metrics=results)
     print("\n\n".join(printed(table, results[table.number]) for table in plan.tables))
     print("\n" + _notes(config))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
-
-from tqdm import tqdm
 
 from wasserflow.cli.names.held_out import HeldOutDistance
 from wasserflow.cli.names.images import ImagesName
@@ -24,13 +21,12 @@ from wasserflow.cli.reproduce.fdrl_images_quality import (
     steps_to_measure,
     summary,
 )
-from wasserflow.cli.running.finished import Finished
+from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.cli.running.processes import Processes
 from wasserflow.cli.train.fdrl import PairingName, defaults_for, train_fdrl
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
-from wasserflow.reports import RunRecord, captioned, image_grid, prepare_out_dir, save_curves
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports import RunRecord, captioned, check_out_dir, image_grid, prepare_out_dir, save_curves
 from wasserflow.training.fdrl import FlowGuidedRatio
 
 _FINISHED, _FIGURE = "finished.json", "quality.png"
@@ -84,6 +80,7 @@ def reproduce_fdrl_images(
     for name, value, least in (("n", n, 2), ("seeds", seeds, 1)):
         if value < least:
             raise ValueError(f"{name} is {value}; give at least {least}")
+    check_out_dir(out, overwrite, resume)
     features = features or SHIPPED_JUDGES[data]
     distance = HeldOutDistance(zoo.load(features), data, split)
     steps = iterations or defaults_for(data, pairing)["iterations"]
@@ -93,31 +90,25 @@ def reproduce_fdrl_images(
     config: dict[str, Any] = {"data": data, "features": features, "n": n, "split": split, "models": given}
     if len(models) < len(given):
         config["trainings"] = {"pairing": pairing, "iterations": budget, "seed": seed, **training}
-    _prepare(out, resume, overwrite)
-    finished = Finished(out / _FINISHED, config)
-    every = range(seed, seed + seeds)
-    with RunRecord(out, {**config, "offsets": offsets}, seeds=list(every)) as record:
-        try:
-            for prior in budget:
-                if prior not in models:
-                    folder = _trained(out / prior, data, pairing, prior, budget[prior], seed, progress, **training)
-                    models[prior] = _load(str(folder), prior, data)
-            for prior, ratio in models.items():
-                _measure(out, prior, ratio, distance, n, every, offsets, finished, record, progress)
-        except KeyboardInterrupt:
-            print(f"\n{len(finished)} sets of samples are measured and kept; go on with --resume", file=sys.stderr)
-            raise
-        rows = [_row(prior, models[prior], every, offsets, finished) for prior in budget]
-        _report(out, {**config, "seeds": seeds}, rows, record)
-
-
-def _prepare(out: Path, resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
-        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
-    if not (resume and (out / RECORD_NAME).is_file()):
-        prepare_out_dir(out, overwrite)
+    prepare_out_dir(out, overwrite, resume)
+    if overwrite:
         for prior in SOURCES:
             shutil.rmtree(out / prior, ignore_errors=True)
+    finished = Finished(out / _FINISHED, config)
+    every = range(seed, seed + seeds)
+    with (
+        RunRecord(out, {**config, "offsets": offsets}, seeds=list(every)) as record,
+        resumable(lambda: f"{len(finished)} sets of samples are measured"),
+    ):
+        for prior in budget:
+            if prior not in models:
+                folder = _trained(out / prior, data, pairing, prior, budget[prior], seed, progress, **training)
+                models[prior] = _load(str(folder), prior, data)
+        for prior, ratio in models.items():
+            tasks = [_task(out if s == seed else None, prior, ratio, distance, n, s, offsets) for s in every]
+            finished.run(tasks, record, prior, progress, unit="set")
+        rows = [_row(prior, models[prior], every, offsets, finished) for prior in budget]
+        _report(out, {**config, "seeds": seeds}, rows, record)
 
 
 def _load(name: str, prior: PriorName, data: ImagesName) -> FlowGuidedRatio[Any]:
@@ -161,32 +152,27 @@ def _trained(
     return folder / "model"
 
 
-def _measure(
-    out: Path,
+def _task(
+    pictures: Path | None,
     prior: PriorName,
     ratio: FlowGuidedRatio[Any],
     distance: HeldOutDistance,
     n: int,
-    seeds: Sequence[int],
+    seed: int,
     offsets: list[int] | None,
-    finished: Finished,
-    record: RunRecord,
-    progress: bool,
-) -> None:
-    """Measure what is not finished; each set of samples is written as soon as it is."""
+) -> Task:
     marks = steps_to_measure(ratio.flow_steps, offsets)
-    for seed in tqdm(seeds, desc=prior, unit="set", disable=not progress):
-        known = finished.find(seed, prior)
-        if known is None or not set(map(str, marks)) <= set(known["marks"]):
-            quality = quality_by_steps(ratio, distance, n, marks, seed)
-            curve = {str(steps): value for steps, value in quality.curve.items()}
-            result = {"marks": [*map(str, marks)], "curve": curve, "evaluations": quality.evaluations}
-            finished.keep(seed, prior, result)
-            if seed == seeds[0] and curve:
-                best = min(quality.curve, key=quality.curve.__getitem__)
-                picture = captioned(image_grid(quality.images[best][:_SHOWN]), f"{LABELS[prior]}, {best} steps")
-                picture.save(out / f"samples-{prior}.png")
-        record.update(finished=len(finished))
+
+    def work() -> dict[str, Any]:
+        quality = quality_by_steps(ratio, distance, n, marks, seed)
+        if pictures and quality.curve:
+            best = min(quality.curve, key=quality.curve.__getitem__)
+            picture = captioned(image_grid(quality.images[best][:_SHOWN]), f"{LABELS[prior]}, {best} steps")
+            picture.save(pictures / f"samples-{prior}.png")
+        curve = {str(steps): value for steps, value in quality.curve.items()}
+        return {"marks": [*map(str, marks)], "curve": curve, "evaluations": quality.evaluations}
+
+    return Task(seed, prior, work, lambda known: set(map(str, marks)) <= set(known["marks"]))
 
 
 def _row(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,10 @@ from wasserflow.cli.reproduce.fdrl_toy_trainings import (
     learn_swiss_roll,
     toy_options,
 )
-from wasserflow.cli.running.finished import Finished
+from wasserflow.cli.running.finished import Finished, resumable
 from wasserflow.cli.train.fdrl import PAIRINGS, PairingName
 from wasserflow.data.toy import SwissRoll
 from wasserflow.reports import RunRecord, format_table, prepare_out_dir
-from wasserflow.reports.record import RECORD_NAME
 
 _FINISHED, _KEPT = "finished.json", "result.pt"
 CrossingKey = tuple[str, PairingName, float]
@@ -76,25 +74,22 @@ def reproduce_fdrl_toy(
     for name, value in (("seeds", seeds), ("crossing_steps", crossing_steps), ("swiss_roll_steps", swiss_roll_steps)):
         if value < 1:
             raise ValueError(f"{name} is {value}; give at least 1")
-    if resume and overwrite:
-        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
-    if not (resume and (out / RECORD_NAME).is_file()):
-        prepare_out_dir(out, overwrite)
+    prepare_out_dir(out, overwrite, resume)
+    if overwrite:
         shutil.rmtree(out / "runs", ignore_errors=True)
     settings = _settings(crossing_steps, swiss_roll_steps)
     finished = Finished(out / _FINISHED, settings)
-    with RunRecord(out, {**settings, "seeds": seeds}, seeds=seed) as record:
-        try:
-            crossings = _crossings(out, finished, crossing_steps, seed, progress)
-            rows = [_crossing_row(*item) for item in crossings.items()]
-            table: dict[str, Any] = {"changed": _CHANGED, "chasm": rows}
-            _write(out, table, record)
-            print(_printed_crossings(rows))
-            save_crossing(out / "chasm.png", crossings[CROSSINGS[-1]])
-            first = _swiss_rolls(out, finished, table, swiss_roll_steps, range(seed, seed + seeds), record, progress)
-        except KeyboardInterrupt:
-            print(f"\n{len(finished)} trainings are finished and kept; go on with --resume", file=sys.stderr)
-            raise
+    with (
+        RunRecord(out, {**settings, "seeds": seeds}, seeds=seed) as record,
+        resumable(lambda: f"{len(finished)} trainings are finished"),
+    ):
+        crossings = _crossings(out, finished, crossing_steps, seed, progress)
+        rows = [_crossing_row(*item) for item in crossings.items()]
+        table: dict[str, Any] = {"changed": _CHANGED, "chasm": rows}
+        _write(out, table, record)
+        print(_printed_crossings(rows))
+        save_crossing(out / "chasm.png", crossings[CROSSINGS[-1]])
+        first = _swiss_rolls(out, finished, table, swiss_roll_steps, range(seed, seed + seeds), record, progress)
         print("\n" + _printed_swiss_rolls(table["swiss_roll"], table["data_to_data"], seed))
         print(f"{_CHANGED}; exact W2 of {W2_POINTS} samples to as many fresh points")
         data = SwissRoll().sample(2_000, seed=seed + 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from tqdm import tqdm
 
 from wasserflow.cli.reproduce.gaussians_figures import save_figures
 from wasserflow.cli.reproduce.gaussians_table import KDE_POINTS, ROWS, W2_POINTS, Scores, printed, run_repeat, summary
+from wasserflow.cli.running.finished import resumable
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
-from wasserflow.reports import RunRecord, prepare_out_dir
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir
 
 _FIRST_SAMPLES = "samples.npz"
 # The command on the shipped pair's card.
@@ -56,20 +55,21 @@ def reproduce_25gaussians(
     for name, value, least in (("repeats", repeats, 1), ("n", n, 2)):  # DOT pairs the samples
         if value < least:
             raise ValueError(f"{name} is {value}; give at least {least}")
+    check_out_dir(out, overwrite, resume)
     settings = {"model": "trained here" if train else model, "n": n, "seed": seed}
     pair = None if train else _load(model)
-    _prepare(out, settings, resume, overwrite)
-    if train and not resume:
-        shutil.rmtree(out / "pair", ignore_errors=True)
+    prepare_out_dir(out, overwrite, resume)
+    if overwrite:
+        for folder in ("repeats", "pair") if train else ("repeats",):
+            shutil.rmtree(out / folder, ignore_errors=True)
+    _require_same(out, settings)
     config = {**settings, "repeats": repeats, "kde_points": KDE_POINTS, "w2_points": min(n, W2_POINTS)}
-    with RunRecord(out, config, seeds=seed) as record:
-        try:
-            pair = pair or _load(_trained(out / "pair", progress))
-            scores = _run_repeats(out, pair, settings, repeats, record, progress)
-        except KeyboardInterrupt:
-            done = len(list((out / "repeats").glob("*.json")))
-            print(f"\n{done} of {repeats} repeats are finished and kept; go on with --resume", file=sys.stderr)
-            raise
+    with (
+        RunRecord(out, config, seeds=seed) as record,
+        resumable(lambda: f"{len(_kept(out))} of {repeats} repeats are finished"),
+    ):
+        pair = pair or _load(_trained(out / "pair", progress))
+        scores = _run_repeats(out, pair, settings, repeats, record, progress)
         table = summary(scores)
         config["training"] = pair.card.training
         record.update(metrics=table, training=pair.card.training)
@@ -84,16 +84,14 @@ def reproduce_25gaussians(
         print("open " + ", ".join(str(path) for path in pictures))
 
 
-def _prepare(out: Path, settings: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
-        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
-    if resume and (out / RECORD_NAME).is_file():
-        for path in (out / "repeats").glob("*.json"):
-            if (earlier := _read(path)["settings"]) != settings:
-                raise ValueError(f"{path} is of a run with {earlier}, not {dict(settings)}; choose another --out")
-        return
-    prepare_out_dir(out, overwrite)
-    shutil.rmtree(out / "repeats", ignore_errors=True)
+def _kept(out: Path) -> list[Path]:
+    return list((out / "repeats").glob("*.json"))
+
+
+def _require_same(out: Path, settings: Mapping[str, Any]) -> None:
+    for path in _kept(out):
+        if (earlier := _read(path)["settings"]) != settings:
+            raise ValueError(f"{path} is of a run with {earlier}, not {dict(settings)}; choose another --out")
 
 
 def _load(model: str) -> Pretrained:

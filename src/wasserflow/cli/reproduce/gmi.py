@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
-from tqdm import tqdm
 
 from wasserflow.cli.names.held_out import HeldOutDistance
 from wasserflow.cli.reproduce.gmi_flows import Flows, Outcome
 from wasserflow.cli.reproduce.gmi_table import PAPER_BASE, Options, Row, Settings, printed, summary, tables
-from wasserflow.cli.running.finished import Finished
+from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
-from wasserflow.reports import RunRecord, image_grid, prepare_out_dir, save_curves, side_by_side
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports import RunRecord, check_out_dir, image_grid, prepare_out_dir, save_curves, side_by_side
 
 _FINISHED, _PICTURE, _FIGURE = "finished.json", "before_after.png", "distance.png"
 _SHOWN = 36
@@ -69,23 +66,19 @@ def reproduce_gmi(
     chosen = _chosen(tables(settings), only, rows)
     if n < 2 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 2 samples and 1 seed")
+    check_out_dir(out, overwrite, resume)
     pair = _load(model)
     flows = Flows(pair, HeldOutDistance(zoo.load(features), "cifar10", split), n, progress)
     common = {"model": model, "features": features, "n": n, "split": split}
-    if resume and overwrite:
-        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
-    if not (resume and (out / RECORD_NAME).is_file()):
-        prepare_out_dir(out, overwrite)
+    prepare_out_dir(out, overwrite, resume)
     finished = Finished(out / _FINISHED, common)
     config = {**common, "seeds": seeds, "settings": asdict(settings), "only": list(only), "rows": rows}
-    with RunRecord(out, config, seeds=list(range(seed, seed + seeds))) as record:
-        work = _work(chosen, range(seed, seed + seeds))
-        try:
-            _run(work, flows, finished, _Picture(out, chosen, seed), record, progress)
-        except KeyboardInterrupt:
-            print(f"\n{len(finished)} rows are finished and kept; go on with --resume", file=sys.stderr)
-            raise
-        _report(out, config, chosen, range(seed, seed + seeds), finished, record)
+    span = range(seed, seed + seeds)
+    with RunRecord(out, config, seeds=list(span)) as record, resumable(lambda: f"{len(finished)} rows are finished"):
+        picture = _Picture(out, chosen, seed)
+        tasks = [_task(flows, picture, *each) for each in _work(chosen, span)]
+        finished.run(tasks, record, "gmi", progress)
+        _report(out, config, chosen, span, finished, record)
 
 
 def _chosen(every: Tables, only: Sequence[int], rows: Sequence[str] | None) -> Tables:
@@ -137,28 +130,19 @@ class _Picture:
             side_by_side(grids, ["before", self.row.label]).save(self.path)
 
 
-def _run(
-    work: Sequence[tuple[int, Options | None, list[int]]],
-    flows: Flows,
-    finished: Finished,
-    picture: _Picture,
-    record: RunRecord,
-    progress: bool,
-) -> None:
-    """Run what is not finished; each row is written as soon as it is."""
-    with tqdm(total=len(work), desc="gmi", unit="row", disable=not progress) as bar:
-        for seed, options, marks in work:
-            name = repr(options) if options else _BASE
-            # A row that table 2 did not ask for has its last step only.
-            known = finished.find(seed, name)
-            if known is None or (known["curve"] and not set(map(str, marks)) <= set(known["curve"])):
-                outcome = flows.run(options, seed, marks) if options else _unrefined(flows, seed)
-                curve = {str(step): distance for step, distance in outcome.curve.items()}
-                finished.keep(seed, name, {"curve": curve, "evaluations": outcome.evaluations})
-                if picture.wants(seed, options):
-                    picture.draw(flows.unrefined(seed), outcome.images)
-            record.update(finished=len(finished))
-            bar.update()
+def _task(flows: Flows, picture: _Picture, seed: int, options: Options | None, marks: list[int]) -> Task:
+    def work() -> dict[str, Any]:
+        outcome = flows.run(options, seed, marks) if options else _unrefined(flows, seed)
+        if picture.wants(seed, options):
+            picture.draw(flows.unrefined(seed), outcome.images)
+        curve = {str(step): distance for step, distance in outcome.curve.items()}
+        return {"curve": curve, "evaluations": outcome.evaluations}
+
+    def suffices(known: Mapping[str, Any]) -> bool:
+        # A row that table 2 did not ask for has its last step only.
+        return not known["curve"] or set(map(str, marks)) <= set(known["curve"])
+
+    return Task(seed, repr(options) if options else _BASE, work, suffices)
 
 
 def _unrefined(flows: Flows, seed: int) -> Outcome:

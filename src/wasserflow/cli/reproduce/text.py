@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from wasserflow.cli.names.texts import TextMeasure
 from wasserflow.cli.reproduce.text_table import BASE, METRICS, STEP_SIZE, STEPS, Row, Writer, printed, summary, table_5
-from wasserflow.cli.running.finished import Finished
+from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.data.text import Alphabet
 from wasserflow.models import zoo
-from wasserflow.reports import RunRecord, format_table, prepare_out_dir
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports import RunRecord, check_out_dir, format_table, prepare_out_dir
 
 _SHOWN = 20
 
@@ -58,8 +56,7 @@ def reproduce_text(
     """
     if n < 1 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 1 string and 1 seed")
-    if resume and overwrite:
-        raise ValueError("resume and overwrite are both given; go on with an earlier run, or replace it")
+    check_out_dir(out, overwrite, resume)
     pair = zoo.load(model)
     writer = Writer(pair, n, torch.bfloat16 if precision == "bfloat16" else None)
     measure = TextMeasure(pair.card.data, Alphabet(pair.card.alphabet), split)
@@ -68,37 +65,18 @@ def reproduce_text(
     common = {"model": model, "n": n, "split": split, "precision": precision}
     config = {**common, "seeds": seeds, "step_size": step_size, "steps": steps}
     rows = table_5(step_size, steps)
-    if not (resume and (out / RECORD_NAME).is_file()):
-        prepare_out_dir(out, overwrite)
+    prepare_out_dir(out, overwrite, resume)
     finished = Finished(out / "finished.json", common)
     span = range(seed, seed + seeds)
-    with RunRecord(out, config, seeds=list(span)) as record:
-        try:
-            _run(rows, span, writer, measure, finished, record, progress)
-        except KeyboardInterrupt:
-            print(f"\n{len(finished)} rows are finished and kept; go on with --resume", file=sys.stderr)
-            raise
+    tasks = [Task(s, row.label, partial(_result, row, s, writer, measure)) for s in span for row in rows]
+    with RunRecord(out, config, seeds=list(span)) as record, resumable(lambda: f"{len(finished)} rows are finished"):
+        finished.run(tasks, record, "text", progress)
         _report(out, rows, span, finished, config, record)
 
 
-def _run(
-    rows: Sequence[Row],
-    seeds: Sequence[int],
-    writer: Writer,
-    measure: TextMeasure,
-    finished: Finished,
-    record: RunRecord,
-    progress: bool,
-) -> None:
-    """Run what is not finished; each row is written as soon as it is."""
-    with tqdm(total=len(seeds) * len(rows), desc="text", unit="row", disable=not progress) as bar:
-        for seed in seeds:
-            for row in rows:
-                if finished.find(seed, row.label) is None:
-                    strings = writer.strings(row.options, seed)
-                    finished.keep(seed, row.label, {**measure(strings), "strings": strings[:_SHOWN].tolist()})
-                record.update(finished=len(finished))
-                bar.update()
+def _result(row: Row, seed: int, writer: Writer, measure: TextMeasure) -> dict[str, Any]:
+    strings = writer.strings(row.options, seed)
+    return {**measure(strings), "strings": strings[:_SHOWN].tolist()}
 
 
 def _report(
