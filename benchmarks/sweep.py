@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import wasserflow as wf
-from wasserflow.cli.names.measures import ClassifierFeatures
 from wasserflow.cli.settings.choices import DIVERGENCES
 from wasserflow.data.images import cifar10, to_float, to_uint8
 from wasserflow.metrics import FeatureMoments, extract_features, frechet_distance
@@ -97,7 +96,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)  # every row has the same n, and only ratios are read
 
-    pair, net = zoo.load(options.model), ClassifierFeatures(zoo.load(options.features).model)
+    pair, net = zoo.load(options.model), zoo.load(options.features).model.features
     generator, critic = wf.prepare(pair.generator, pair.networks[options.critic])
     validation = FeatureMoments.of(extract_features(net, map(to_float, cifar10("validation").images.split(BATCH))))
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 import wasserflow as wf
-from wasserflow.cli.names.measures import ClassifierFeatures
 from wasserflow.data.captions import captions
 from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float, to_uint8
 from wasserflow.data.toy import Gaussians25
@@ -28,12 +27,10 @@ def some_test_images(n: int, data: Callable[[Split], LabelledImages] = cifar10) 
 def distance_of(net: Pretrained, reference: str) -> Callable[[Tensor], float]:
     """The Fréchet distance to the test images whose moments ship with a classifier."""
     moments = load_reference(net.folder / f"reference-{reference}.safetensors").moments
-    features = ClassifierFeatures(net.model)
 
     def distance(x: Tensor) -> float:
-        return frechet_distance(
-            FeatureMoments.of(extract_features(features, map(to_float, to_uint8(x).split(100)))), moments
-        )
+        features = extract_features(net.model.features, map(to_float, to_uint8(x).split(100)))
+        return frechet_distance(FeatureMoments.of(features), moments)
 
     return distance
 

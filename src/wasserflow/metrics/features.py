@@ -99,7 +99,8 @@ def extract_features(feature_net: FeatureNet, images: Images, batch_size: int = 
 
 
 def _features(feature_net: FeatureNet, batch: Tensor, first: int) -> Tensor:
-    name, shape = type(feature_net).__name__, tuple(batch.shape)
+    # The type of a method says nothing of its network.
+    name, shape = getattr(feature_net, "__qualname__", type(feature_net).__name__), tuple(batch.shape)
     try:
         with torch.no_grad():
             features = feature_net(batch.clone())  # networks may begin in place

@@ -80,6 +80,24 @@ def test_wrong_images_are_refused(images: Tensor, error: type[Exception], match:
         extract_features(pooled, images)
 
 
+class Classifier(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(192))
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.trunk(images)
+
+
+def test_a_method_is_refused_as_its_network_is_and_named_with_it() -> None:
+    net = Classifier()
+    with pytest.raises(ValueError, match=r"Classifier is in train mode.*call \.eval\(\)"):
+        extract_features(net.features, noise())
+    assert extract_features(net.eval().features, noise()).shape == (10, 192)
+    with pytest.raises(ValueError, match=r"Classifier\.features refused images \(10, 1, 8, 8\)"):
+        extract_features(net.features, noise(channels=1))
+
+
 def test_images_that_seem_to_lie_on_zero_to_one_are_warned_about() -> None:
     with pytest.warns(UserWarning, match=r"are they on \[0, 1\]"):
         extract_features(pooled, torch.rand(10, 3, 8, 8))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wasserflow.cli.names.images import ImagesName, images_of
 from wasserflow.cli.names.judges import SHIPPED_JUDGES, load_classifier
-from wasserflow.cli.names.measures import ClassifierFeatures, classifier_of, to_float_images
+from wasserflow.cli.names.measures import classifier_of, to_float_images
 from wasserflow.data.images import to_float
 from wasserflow.metrics import Nearest, extract_features, feature_batches, nearest_neighbours
 from wasserflow.models import zoo
@@ -80,7 +80,7 @@ def find_copies(samples: np.ndarray, data: ImagesName, features: str, k: int) ->
     training, held_out = (images_of(data, split).images for split in ("train", "test"))
     generated = torch.from_numpy(samples).permute(0, 3, 1, 2)
     both = torch.cat([to_float_images(samples), to_float(held_out[: len(samples)])])
-    net = ClassifierFeatures(classifier_of(zoo.load(features)))
+    net = classifier_of(zoo.load(features)).features
     seen = feature_batches(net, map(to_float, training.split(200)))
     return Copies(
         generated,

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from wasserflow.cli.names.images import ImagesName, images_of
-from wasserflow.cli.names.measures import ClassifierFeatures, classifier_of
+from wasserflow.cli.names.measures import classifier_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import FeatureMoments, extract_features, frechet_distance, load_reference
 from wasserflow.models.pretrained import Pretrained
@@ -26,7 +26,7 @@ class HeldOutDistance:
     """
 
     def __init__(self, classifier: Pretrained, data: ImagesName, split: Literal["test", "validation"]) -> None:
-        self.features = ClassifierFeatures(classifier_of(classifier))
+        self.features = classifier_of(classifier).features
         stored = classifier.folder / f"reference-{data}.safetensors"
         if split == "test" and stored.is_file():
             self.reference = load_reference(stored).moments

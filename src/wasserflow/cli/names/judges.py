@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from wasserflow.cli.names.images import ImagesName
-from wasserflow.cli.names.measures import ClassifierFeatures, to_float_images
+from wasserflow.cli.names.measures import to_float_images
 from wasserflow.metrics import extract_features
 from wasserflow.models import zoo
 
@@ -53,6 +53,7 @@ class Judge:
 
     def __init__(self, name: str, example: Float[Tensor, "n *event"]) -> None:
         self.name = name
+        self.network: Any
         self.network, self.classes = load_classifier(name, "judge", example)
 
     def percent(self, stored: np.ndarray, labels: Int64[Tensor, " n"]) -> float:
@@ -66,7 +67,7 @@ class Judge:
     @torch.no_grad()
     def features(self, images: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n features"]:
         """Its last hidden layer."""
-        return extract_features(ClassifierFeatures(self.network), images)
+        return extract_features(self.network.features, images)
 
 
 def judged(stored: np.ndarray, labels: np.ndarray, judge: Judge) -> dict[str, Any]:

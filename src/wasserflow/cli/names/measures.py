@@ -102,14 +102,14 @@ class ImageMeasure:
         from wasserflow.metrics import inception_features, load_reference, reference_set
 
         self.seed = seed
-        self._classifier: torch.nn.Module | None = None
+        self._classifier: Any = None
         moments: Path | None = None
         if features == "inception":
             self._net: Any = inception_features()
         else:
             pretrained = zoo.load(features)
             self._classifier = classifier_of(pretrained)
-            self._net = ClassifierFeatures(self._classifier)
+            self._net = self._classifier.features
             moments = pretrained.folder / f"reference-{reference}.safetensors"
             moments = moments if moments.is_file() else None
         images = None if quick and moments else _images_or_none(reference, needed=moments is None)
@@ -140,8 +140,8 @@ class ImageMeasure:
         return asdict(evaluate_images(batches, self._reference, self._net, self._classifier, seed=self.seed))
 
 
-def classifier_of(model: Pretrained) -> torch.nn.Module:
-    """Find the network of a model that is a classifier with features.
+def classifier_of(model: Pretrained) -> Any:
+    """Find the network of a model that is a classifier, whose method `features` gives its last hidden layer.
 
     Raises:
         ValueError: it is none.
@@ -153,19 +153,6 @@ def classifier_of(model: Pretrained) -> torch.nn.Module:
             "such as cifar10-resnet"
         )
     return network
-
-
-class ClassifierFeatures(torch.nn.Module):
-    """A classifier's last hidden layer as a module, so that its mode can be checked."""
-
-    def __init__(self, classifier: Any) -> None:
-        super().__init__()
-        self.classifier = classifier
-        self.eval()
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the features of images (batch, channels, height, width)."""
-        return self.classifier.features(images)
 
 
 def measure_for(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wasserflow.cli.names.measures import ClassifierFeatures, classifier_of
+from wasserflow.cli.names.measures import classifier_of
 from wasserflow.data.captions import CIFAR10_NAMES
 from wasserflow.data.images import cifar10, to_float
 from wasserflow.densities import KernelDensity, MedianBandwidth, layer_features
@@ -139,14 +139,13 @@ class Judge:
 
     def __init__(self, classifier: Pretrained) -> None:
         self.classifier = classifier_of(classifier)
-        self.features = ClassifierFeatures(self.classifier)
         self.real = cifar10("test")
 
     def __call__(self, images: Tensor, label: int) -> Scores:
         """Measure the part of the asked class, the mean distance of pairs (of all, and of
         those of the asked class; 0 without a pair), and the coverage of real images."""
         own = self.real.images[self.real.labels == label][:REFERENCES]
-        features, reference = (extract_features(self.features, x) for x in (images, to_float(own)))
+        features, reference = (extract_features(self.classifier.features, x) for x in (images, to_float(own)))
         asked = extract_features(self.classifier, images).argmax(dim=1) == label
         return {
             "asked_percent": 100 * float(asked.double().mean()),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wasserflow.cli.names.images import ImagesName, images_of
 from wasserflow.cli.names.judges import SHIPPED_JUDGES
-from wasserflow.cli.names.measures import POINTS, ClassifierFeatures, classifier_of
+from wasserflow.cli.names.measures import POINTS, classifier_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import reference_set
 from wasserflow.models import zoo
@@ -50,7 +50,7 @@ def monitors(
     if every == 0 or every > iterations:
         return []
     judge = judge or SHIPPED_JUDGES[name]
-    net = ClassifierFeatures(classifier_of(zoo.load(judge)))
+    net = classifier_of(zoo.load(judge)).features
     validation = images_of(name, "validation")
     images = validation.images if target_class is None else validation.of_class(target_class)
     said = f"{len(images)} validation images of {data}"
