@@ -103,7 +103,7 @@ def test_a_write_that_fails_leaves_the_last_record(tmp_path: Path, monkeypatch: 
     record = record_in(tmp_path)
     record.update(evaluations=1)
 
-    def full(self: Path, *_: object) -> None:
+    def full(self: Path, *_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
