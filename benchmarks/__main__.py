@@ -20,6 +20,7 @@ def main() -> None:
     groups: list[Callable[[], list[tuple[str, str, float, float, float, float]]]] = [
         lambda: refinement.rows(refinement.cifar10_pair(), repeats),
         lambda: refinement.rows(refinement.toy_pair(), repeats),
+        lambda: refinement.rows(refinement.wide_toy_pair(), repeats),
         lambda: densities.rows(max(3, repeats // 3)),
         lambda: flow_guided.rows(max(3, repeats // 3)),
         lambda: start.rows(max(3, repeats // 3)),

@@ -36,8 +36,15 @@ def cifar10_pair() -> Subject:
 
 
 def toy_pair() -> Subject:
-    """The perceptrons of the 2-D experiments and 5,000 latents."""
-    return Subject("2-D perceptrons, batch 5,000", mlp_generator(), mlp_critic(), Normal(2).sample(5_000), steps=20)
+    """The shipped pair of the 25 Gaussians and the 5,000 latents of a repeat of its table."""
+    pair = wf.zoo.load("25gaussians")
+    latents = pair.prior.sample(5_000)
+    return Subject("25gaussians, 256 units, batch 5,000", pair.generator, pair.critic, latents, steps=20)
+
+
+def wide_toy_pair() -> Subject:
+    """Untrained perceptrons of the published width, which are matrix products and little else."""
+    return Subject("perceptrons, 512 units, batch 5,000", mlp_generator(), mlp_critic(), Normal(2).sample(5_000), 20)
 
 
 def floor(subject: Subject) -> Callable[[], Tensor]:
