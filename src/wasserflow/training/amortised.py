@@ -119,7 +119,9 @@ def amortise(
     require_counts(batch_size=batch_size)
     if len(before) != len(after) or len(before) < 10:
         raise ValueError(f"there are {len(before)} particles before and {len(after)} after; give as many, 10 or more")
-    moved = AmortisedFlow(copied(network)).network(before[:2])
+    flow = AmortisedFlow(copied(network))
+    with torch.no_grad():
+        moved = flow.network(before[:2])
     if moved.shape != before[:2].shape:
         raise ValueError(
             f"the network returned {tuple(moved.shape)} for {tuple(before[:2].shape)}; its moves must have that shape"
@@ -129,10 +131,9 @@ def amortise(
     data = IterationData(
         before[rest].cpu(), after[rest].cpu(), batch_size=min(batch_size, len(rest)), iterations=steps, seed=seed
     )
-    fit = AmortisedFit(AmortisedFlow(copied(network)), lr)
     with TemporaryDirectory() as folder, gradients_on():
-        fit_run(fit, data, Path(folder) / "run", progress=progress, checkpoint_every=steps)
-    flow = fit.flow.to(before.device).eval()
+        fit_run(AmortisedFit(flow, lr), data, Path(folder) / "run", progress=progress, checkpoint_every=steps)
+    flow.to(before.device).eval()
     with torch.no_grad():
         missed = in_batches(flow, before[held_out]) - after[held_out]
         flow.explained = 1 - float(missed.square().sum() / (after - before)[held_out].square().sum())
