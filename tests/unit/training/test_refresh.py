@@ -90,3 +90,24 @@ def test_a_flow_that_follows_stays_where_one_that_does_not_goes_on() -> None:
     kept = wf.refine(first, x, integrator=rule, steps=60).samples
     assert (followed.mean(dim=0) - GAP).norm() < 0.2
     assert (kept.mean(dim=0) - GAP).norm() > 2
+
+
+class Square(nn.Module):
+    """w y², whose slope at 0 is none, whatever w is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(()))
+
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        return self.w * y.square().sum(dim=1)
+
+
+def test_each_penalty_is_taken_where_it_says() -> None:
+    real, moved = torch.full((50, 1), 2.0), torch.full((50, 1), 1e-3)
+
+    def weight(**penalties: float) -> float:
+        return SmoothRefit(real, updates=60, lr=0.05, **({"r1": 0.0, "r2": 0.0} | penalties))(Square(), moved).w.item()
+
+    assert weight(r2=1.0) == pytest.approx(weight(), rel=1e-3)
+    assert weight(r1=1.0) < 0.3 * weight()
