@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 import torch
 from jaxtyping import Float
@@ -79,7 +80,7 @@ def iterate(
         energy, gradient = halt.sparing(lambda going: energy_and_gradient(potential, going, modules), x)
         return inside.tangent(x, -gradient), energy
 
-    return _states(x0, drift, integrator, inside, seeds, halt)
+    return _states(x0, drift, integrator, inside, Noise(seeds, 0), halt)
 
 
 def flow(
@@ -116,22 +117,21 @@ def flow(
         tensor([[0.1250, 0.1250]])
     """
     require_steps(steps)
-    for state in iterate(x0, potential, integrator, space, seed, stop):
+    for state in islice(iterate(x0, potential, integrator, space, seed, stop), steps):
         if watch is not None:
             watch(state)
-        if state.step == steps:
-            break
     return state
 
 
 def _states(
-    x0: Tensor, drift: Drift, integrator: Integrator, space: Space, seeds: Tensor, halt: Halt
+    x0: Tensor, drift: Drift, integrator: Integrator, space: Space, noise: Noise, halt: Halt
 ) -> Iterator[State]:
     state = seen = integrator.init(x0)
     while not halt.over:
         with torch.no_grad():
-            moved = integrator.step(state, drift, Noise(seeds, state.step))
-            moved = replace(moved, x=space.project(moved.x))
+            moved = integrator.step(state, drift, noise.at(state.step))
+            if (inside := space.project(moved.x)) is not moved.x:
+                moved = replace(moved, x=inside)
             before, seen = seen, halt.hold(state, moved)
         _check_finite(before, seen)
         state = moved

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FunctionType, MappingProxyType
+from typing import Any
 
 from torch import Tensor
 
@@ -61,11 +62,16 @@ def _file_of(item: type) -> str:
 
 def _slots(item: object) -> Iterator[object]:
     """The values of `__slots__`; python keeps in the same way what partials, methods and properties hold."""
-    for each in type(item).__mro__:
-        for member in vars(each).values():
-            if inspect.ismemberdescriptor(member):
-                with suppress(AttributeError):  # one that was never set
-                    yield member.__get__(item)
+    kind: Any = type(item)
+    # A metaclass can make classes that no cache takes.
+    for member in (_members if callable(type(kind).__hash__) else _members.__wrapped__)(kind):
+        with suppress(AttributeError):  # one that was never set
+            yield member.__get__(item)
+
+
+@functools.lru_cache(maxsize=1024)
+def _members(kind: Any) -> list[Any]:
+    return [member for each in kind.__mro__ for member in vars(each).values() if inspect.ismemberdescriptor(member)]
 
 
 def _parts_of_function(function: FunctionType) -> Iterator[object]:

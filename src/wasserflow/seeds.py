@@ -11,6 +11,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 
 import numpy as np
@@ -27,6 +28,7 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
+_AHEAD, _STEPS_AHEAD = 2**17, 10  # numbers and steps made at once: few enough for the cache and for a short flow
 _GOLDEN = _signed(0x9E3779B97F4A7C15)
 _MIX1 = _signed(0xBF58476D1CE4E5B9)
 _MIX2 = _signed(0x94D049BB133111EB)
@@ -142,36 +144,64 @@ class Noise:
     seeds: Int64[Tensor, " batch"]
     step: int
 
-    def _bits(self, per_sample: int, stream: int) -> Int64[Tensor, "batch per_sample"]:
-        stream_key = _signed((self.step + 1) * 0x9E3779B97F4A7C15 + (stream + 1) * 0xD1B54A32D192ED03)
-        keys = _mix(_mix(self.seeds.clone()).add_(stream_key))
+    def at(self, step: int) -> Noise:
+        """The numbers of the same samples at another step; those drawn step by step are made for several at once."""
+        other = Noise(self.seeds, step)
+        vars(other).update(_mixed=self._mixed, _made=self._made)
+        return other
+
+    @cached_property
+    def _mixed(self) -> Int64[Tensor, " batch"]:
+        return _mix(self.seeds.clone())
+
+    @cached_property
+    def _made(self) -> dict[tuple[object, ...], tuple[int, Tensor]]:
+        """By the kind of numbers: the step that the last ones begin with, and (steps, batch, *event) of them."""
+        return {}
+
+    def _bits(self, per_sample: int, stream: int, steps: int = 1) -> Int64[Tensor, "steps batch per_sample"]:
+        first = _signed((self.step + 1) * 0x9E3779B97F4A7C15 + (stream + 1) * 0xD1B54A32D192ED03)
+        stream_keys = torch.arange(steps, device=self.seeds.device).mul_(_GOLDEN).add_(first)
+        keys = _mix(self._mixed + stream_keys[:, None])
         counters = torch.arange(1, per_sample + 1, device=self.seeds.device).mul_(_GOLDEN)
-        return _mix(keys[:, None] + counters)
+        return _mix(keys[:, :, None] + counters)
 
     def normal(self, like: Float[Tensor, "batch *event"], stream: int = 0) -> Float[Tensor, "batch *event"]:
         """Standard normal numbers with the shape, dtype and device of `like` (Box–Muller)."""
+        kind = (stream, like.shape, like.dtype, like.device)
+        if kind not in self._made:
+            self._made[kind] = self.step, like[None, :0]
+            return self._normal(like, stream, steps=1)[0]
+        first, made = self._made[kind]
+        if not made.numel() or not first <= self.step < first + len(made):
+            # Who comes a second time will come again.
+            steps = max(1, min(_STEPS_AHEAD, _AHEAD // max(1, like.numel())))
+            first, made = self._made[kind] = self.step, self._normal(like, stream, steps)
+        return made[self.step - first].clone()
+
+    def _normal(self, like: Tensor, stream: int, steps: int) -> Float[Tensor, "steps batch *event"]:
         n, size = like.shape[0], like[0].numel() if len(like) else 0
         pairs = (size + 1) // 2
-        bits = self._bits(pairs, stream)
+        bits = self._bits(pairs, stream, steps)
         # 32 bits are exact in float64 only; float32 would round the tail of the radius to a grid of 2^-24.
         dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
         radius = _unit(bits >> 32, torch.float64).log_().mul_(-2).sqrt_().to(dtype)
-        angle = _unit(bits, dtype).mul_(2 * math.pi)
+        angle = _unit(bits, dtype, 2 * math.pi)
         pair = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
-        return pair.reshape(n, 2 * pairs)[:, :size].to(like.dtype).reshape(like.shape)
+        return pair.reshape(steps, n, 2 * pairs)[:, :, :size].to(like.dtype).reshape(steps, *like.shape)
 
     def uniform(self, like: Float[Tensor, "batch *event"], stream: int = 0) -> Float[Tensor, "batch *event"]:
         """Uniform numbers on (0, 1) with the shape, dtype and device of `like`."""
         size = like[0].numel() if len(like) else 0
-        numbers = _unit(self._bits(size, stream), torch.float64).to(like.dtype)
+        numbers = _unit(self._bits(size, stream)[0], torch.float64).to(like.dtype)
         # Rounding to fewer bits can reach 1, which the interval leaves out.
         return numbers.clamp_(max=1 - torch.finfo(like.dtype).eps / 2).reshape(like.shape)
 
     def integers(self, stream: int = 0) -> Int64[Tensor, " batch"]:
         """One 64-bit integer a sample: a seed for something that belongs to the sample."""
-        return self._bits(1, stream)[:, 0]
+        return self._bits(1, stream)[0, :, 0]
 
 
-def _unit(bits: Tensor, dtype: torch.dtype) -> Tensor:
-    """The low 32 bits as a number in (0, 1): the half keeps the logarithm of 0 away."""
-    return bits.bitwise_and((1 << 32) - 1).to(dtype).add_(0.5).mul_(2.0**-32)
+def _unit(bits: Tensor, dtype: torch.dtype, scale: float = 1.0) -> Tensor:
+    """The low 32 bits as a number in (0, scale): the half keeps the logarithm of 0 away."""
+    return bits.bitwise_and((1 << 32) - 1).to(dtype).add_(0.5).mul_(2.0**-32 * scale)

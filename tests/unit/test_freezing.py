@@ -41,6 +41,17 @@ class Slotted:
         return self.network(x)
 
 
+class _Unhashable(type):
+    __hash__ = None
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+
+class SlottedOfAnUnhashableClass(Slotted, metaclass=_Unhashable):
+    __slots__ = ()
+
+
 def with_class_attribute(network: nn.Module) -> type:
     class Owner:
         score = network
@@ -94,6 +105,7 @@ def ways_to_hide(network: nn.Module) -> dict[str, object]:
         "keyword default": lambda x, *, m=network: m(x),
         "slots": Slotted(network),
         "method of an object with slots": Slotted(network).__call__,
+        "slots of an unhashable class": SlottedOfAnUnhashableClass(network),
         "class attribute": owner(),
         "class method": owner.of_class,
         "static method": owner.of_nobody,

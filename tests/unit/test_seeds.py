@@ -91,6 +91,26 @@ def test_larger_events_begin_with_the_smaller_ones_numbers() -> None:
     assert torch.equal(noise.normal(torch.empty(3, 8))[:, :4], noise.normal(torch.empty(3, 4)))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("size", [1, 3, 40_000])
+def test_steps_made_at_once_have_the_numbers_of_each(size: int, dtype: torch.dtype) -> None:
+    seeds, like = wf.sample_seeds(1, 5), torch.empty(5, size, dtype=dtype)
+    noise = Noise(seeds, 0)
+    for step in [0, 1, 2, 3, 2, 12, 13, 40, 0, -1]:
+        for stream in (0, 1):
+            ahead, alone = noise.at(step).normal(like, stream), Noise(seeds, step).normal(like, stream)
+            assert torch.equal(ahead, alone)
+            ahead.fill_(9)  # what a caller does with numbers is the caller's
+            assert torch.equal(noise.at(step).normal(like, stream), alone)
+
+
+def test_steps_made_at_once_know_shapes_and_dtypes_apart() -> None:
+    noise = Noise(wf.sample_seeds(1, 5), 0)
+    for step in range(4):
+        for like in (torch.empty(5, 2), torch.empty(5, 3), torch.empty(5, 2).double(), torch.empty(5, 2, 1)):
+            assert torch.equal(noise.at(step).normal(like), Noise(noise.seeds, step).normal(like))
+
+
 def test_drawing_changes_nothing() -> None:
     seeds = wf.sample_seeds(0, 6)
     copy, noise = seeds.clone(), Noise(seeds, 0)
