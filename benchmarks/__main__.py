@@ -8,15 +8,21 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import densities, flow_guided, refinement, start
+from wasserflow.memory import keep_freed_memory
 from wasserflow.reports import format_table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="interleaved repeats of each rival")
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--keep-memory", action="store_true", help="for all rivals alike, as the command line does")
+    options = parser.parse_args()
+    repeats, kept = options.repeats, options.keep_memory and keep_freed_memory()
     torch.manual_seed(0)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {repeats} interleaved repeats")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {repeats} interleaved repeats"
+        + ", freed memory kept" * kept
+    )
     groups: list[Callable[[], list[tuple[str, str, float, float, float, float]]]] = [
         lambda: refinement.rows(refinement.cifar10_pair(), repeats),
         lambda: refinement.rows(refinement.toy_pair(), repeats),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from wasserflow.cli.arguments import normalised, switches
+from wasserflow.memory import keep_freed_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from wasserflow.cli.commands import commands
 
+    if arguments is None:
+        keep_freed_memory()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings(), _sigterm_interrupts():
