@@ -68,11 +68,15 @@ def require_methods(name: str, value: object, methods: Sequence[str], example: s
 
 def not_finite(values: Tensor) -> list[int]:
     """Which samples of a batch hold a NaN or an infinity."""
-    # One sum tells, unless it overflows.
-    if math.isfinite(values.detach().sum()):
+    if surely_finite(values):
         return []
     finite = values.isfinite()
     return (~finite.reshape(len(values), -1).all(dim=1)).nonzero().flatten().tolist()
+
+
+def surely_finite(first: Tensor, *others: Tensor) -> bool:
+    """Whether one sum tells that no number is NaN or infinite; it may overflow, and then does not."""
+    return math.isfinite(sum((values.detach().sum() for values in others), first.detach().sum()))
 
 
 def listed(indices: list[int]) -> str:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wasserflow.checks import listed, not_finite, require_methods, require_particles, require_steps
+from wasserflow.checks import listed, not_finite, require_methods, require_particles, require_steps, surely_finite
 from wasserflow.freezing import ready_modules
 from wasserflow.integrators import Drift, Integrator, State
 from wasserflow.potentials import Energy, energy_and_gradient
@@ -139,12 +139,12 @@ def _states(
 
 
 def _check_finite(before: State, after: State) -> None:
+    if after.energy is not None and surely_finite(after.x, after.energy):
+        return
     for name, values in (("energy", after.energy), ("position", after.x)):
-        bad = not_finite(values) if values is not None else []
-        if bad:
+        if values is not None and (bad := not_finite(values)):
             raise FlowDiverged(
-                f"the {name} of sample {listed(bad)} is NaN or infinite at step {after.step}; "
-                "take a smaller step_size, mend a generator or critic that returns it, or look at .state, the last "
-                "finite state",
+                f"the {name} of sample {listed(bad)} is NaN or infinite at step {after.step}; take a smaller step_size,"
+                " mend a generator or critic that returns it, or look at .state, the last finite state",
                 before,
             )

@@ -73,3 +73,15 @@ def test_energy_may_keep_a_part_without_gradient() -> None:
     state = wf.flow(X0, potential, wf.EulerMaruyama(0.5), steps=1)
     assert torch.equal(state.x, X0 / 2)
     assert state.energy.tolist() == [5.5, 11.125]
+
+
+def test_numbers_whose_sum_overflows_are_finite() -> None:
+    x = torch.full((20, 2), 3e38)
+    assert wf.flow(x, lambda x: (x / 3e38).sum(dim=1), wf.EulerMaruyama(0.1), steps=2).step == 2
+
+
+@pytest.mark.parametrize("energies", [[torch.inf, -torch.inf], [torch.nan, 0.0], [0.0, -torch.inf]])
+def test_energies_that_are_not_finite_end_a_flow(energies: list[float]) -> None:
+    x = torch.zeros(2, 2)
+    with pytest.raises(wf.FlowDiverged, match="energy of sample"):
+        wf.flow(x, lambda x: x.sum(dim=1) + torch.tensor(energies), wf.EulerMaruyama(0.1), steps=1)

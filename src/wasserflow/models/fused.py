@@ -109,7 +109,8 @@ class LinearLink:
 
     def run(self, x: Tensor) -> Tensor:
         """Apply it, the rectifier within the product."""
-        if isinstance(self.activation, Rectifier) and self._is_large(x):
+        # Few inputs cost nothing: it is the pass over the outputs that is saved.
+        if isinstance(self.activation, Rectifier) and len(x) >= _LEAST_ROWS and len(self.weight) >= _LEAST_SIZE:
             return _onednn._linear_pointwise(x, self.weight, self.bias, *self.activation.kernel)
         y = functional.linear(x, self.weight, self.bias)
         return y if self.activation is None else self.activation.within(y)

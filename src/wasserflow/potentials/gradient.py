@@ -38,7 +38,8 @@ def energy_and_gradient(
         if not isinstance(energy, Tensor) or energy.shape != x.shape[:1]:
             got = tuple(energy.shape) if isinstance(energy, Tensor) else type(energy).__name__
             raise ValueError(f"the potential returned {got} for {len(x)} particles; it must return shape ({len(x)},)")
-        gradient = torch.autograd.grad(energy.sum(), x, allow_unused=True)[0] if energy.requires_grad else None
+        ones = torch.ones_like(energy)
+        gradient = torch.autograd.grad(energy, x, ones, allow_unused=True)[0] if energy.requires_grad else None
         if gradient is None:
             raise ValueError(
                 "the potential's energy has no gradient in the particles; take `.detach()` and `no_grad()` out of it"

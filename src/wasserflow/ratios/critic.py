@@ -54,4 +54,4 @@ def log_ratio_of(critic: LogRatio, x: Shaped[Tensor, "batch *event"]) -> Float[T
         raise ValueError(
             "the critic's output has no gradient in its samples; take `.detach()` and `no_grad()` out of it"
         )
-    return values.reshape(len(x))
+    return values if values.ndim == 1 else values[:, 0]
