@@ -10,7 +10,7 @@ import time
 import torch
 
 import wasserflow as wf
-from benchmarks.timing import interleaved, ratio
+from benchmarks.timing import Row, interleaved, ratio
 from wasserflow.models import zoo
 from wasserflow.potentials import energy_and_gradient
 
@@ -67,7 +67,7 @@ def _in_a_process(references: int) -> tuple[float, float]:
     return float(seconds), float(memory)
 
 
-def rows(repeats: int) -> list[tuple[str, str, float, float, float, float]]:
+def rows(repeats: int) -> list[Row]:
     """Time the terms and give (subject, ratio, median, min, max, target)."""
     # First, while this process is small: the peak of a child counts that of the process that forked it.
     steps = {size: _in_a_process(size) for size in SIZES}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import wasserflow as wf
-from benchmarks.timing import interleaved, ratio
+from benchmarks.timing import Row, interleaved, ratio
 from wasserflow.models import RatioResNet
 from wasserflow.spaces import Normal
 
@@ -81,7 +81,7 @@ def floor(network: torch.nn.Module, images: Tensor) -> Callable[[], Tensor]:
     return run
 
 
-def rows(repeats: int) -> list[tuple[str, str, float, float, float, float]]:
+def rows(repeats: int) -> list[Row]:
     """Time all rivals and give (subject, ratio, median, min, max, target)."""
     # The values of weights and images do not change the time.
     network, images = RatioResNet("32", width=8), 2 * torch.rand(8, 3, 32, 32) - 1

@@ -6,14 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from benchmarks.timing import interleaved, ratio
+from benchmarks.timing import Row, interleaved, ratio
 
 
 def _python(*arguments: str) -> Callable[[], object]:
     return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
 
 
-def rows(repeats: int) -> list[tuple[str, str, float, float, float, float]]:
+def rows(repeats: int) -> list[Row]:
     """Time whole processes and give (subject, ratio, median, min, max, target)."""
     seconds = interleaved(
         {

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 
 from tqdm import tqdm
 
+Row = tuple[str, str, float, float, float, float | None]
+"""Subject, ratio, its median, smallest and largest, and what it shall not exceed; None where it is only told."""
+
 
 def interleaved(rivals: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Seconds of every rival in every repeat, after one warm-up each; the rivals run in turn."""

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings(), _sigterm_interrupts():
-            warnings.showwarning = _say
+            warnings.showwarning = _once()
             found = commands(words)
             auto_cli(found, args=normalised(words, switches(found)), as_positional=False, prog="wasserflow")
     except (ValueError, TypeError, OSError, ImportError) as error:
@@ -56,6 +56,13 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier or signal.SIG_DFL)
 
 
-def _say(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a person reads it, without the line of code that gave it."""
-    print(f"note: {message}", file=sys.stderr)
+def _once() -> Callable[..., None]:
+    """Show a warning as a person reads it: without the line of code that gave it, and not again from another line."""
+    said: set[str] = set()
+
+    def say(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            print(f"note: {message}", file=sys.stderr)
+
+    return say

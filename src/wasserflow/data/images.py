@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -239,12 +240,44 @@ def _from_hub(hub_name: str, split: str, local: Path) -> datasets.Dataset:
     import datasets
 
     try:
-        return datasets.load_dataset(hub_name, split=split)
+        with nullcontext() if _hub_answers(hub_name) else _offline():
+            return datasets.load_dataset(hub_name, split=split)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"{hub_name} is not on disk ({local} does not exist) and the Hugging Face hub did not give it; "
             f"set WASSERFLOW_DATA to the folder that holds {local.parent.name}/{local.name}, or go online"
         ) from error
+
+
+def _hub_answers(hub_name: str) -> bool:
+    """Whether the hub can be reached: `datasets` would ask six times in half a minute, and say so each time."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().dataset_info(hub_name, timeout=10)
+    except HfHubHTTPError:
+        return True  # with an error that `datasets` explains
+    except Exception:  # which one depends on the library that speaks HTTP
+        return False
+    return True
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Let `datasets` look among what it fetched before, and nowhere else."""
+    import datasets
+    import huggingface_hub
+
+    homes: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
+    before = [home.HF_HUB_OFFLINE for home in homes]
+    for home in homes:
+        home.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        for home, value in zip(homes, before, strict=True):
+            home.HF_HUB_OFFLINE = value
 
 
 def _decode(table: datasets.Dataset, image_column: str, label_column: str | None, source: str) -> LabelledImages:

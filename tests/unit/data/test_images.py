@@ -7,6 +7,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import HfApi
 from PIL import Image
 
 from wasserflow.data import images as module
@@ -124,8 +125,24 @@ def test_absent_data_says_where_it_could_come_from(local_data: Path, monkeypatch
         mnist("train")
 
 
+def test_without_the_network_only_what_was_fetched_before_is_looked_at(
+    local_data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(HfApi, "dataset_info", unreachable)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(local_data))
+    before = datasets.config.HF_HUB_OFFLINE
+    with pytest.raises(FileNotFoundError, match="the Hugging Face hub did not give it"):
+        mnist("train")
+    assert "Retrying" not in "".join(capfd.readouterr())
+    assert before == datasets.config.HF_HUB_OFFLINE
+
+
 def test_the_hub_is_asked_by_name(local_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
+    monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
 
     def hub(name: str, split: str) -> datasets.Dataset:
         asked.append((name, split))

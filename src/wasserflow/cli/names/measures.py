@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -223,9 +224,14 @@ def reference_images(reference: str) -> Tensor:
 def _images_or_none(reference: str, needed: bool) -> Tensor | None:
     try:
         return reference_images(reference)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         if needed:
             raise
+        warnings.warn(
+            f"only the stored moments of {reference} are at hand, so what needs its images is left out (kernel "
+            f"distance, precision, recall, density, coverage): {error}",
+            stacklevel=2,
+        )
         return None
 
 
