@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import HfApi
 from models import feature_net
 
 from wasserflow.cli import main
@@ -161,6 +163,24 @@ def test_samples_of_another_kind_than_the_reference_are_refused(
             ["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", reference, "--features", "cifar10-resnet"]
         )
     assert named in capsys.readouterr().err
+
+
+def test_without_the_reference_images_it_says_what_is_left_out(tmp_path: Path, capsys, monkeypatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setenv("WASSERFLOW_DATA", str(tmp_path))
+    monkeypatch.setattr(HfApi, "dataset_info", unreachable)
+    images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "s.npz", before=images, after=images)
+    warnings.simplefilter("always")  # for this test only: pytest restores them
+    main(["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", "cifar10", "--features", "cifar10-resnet"])
+    printed = capsys.readouterr()
+    assert "Fréchet distance" in printed.out
+    assert "kernel distance" not in printed.out
+    assert printed.err.count("only the stored moments of cifar10 are at hand") == 1
+    # Of both measurements, once.
+    assert printed.err.count("the covariance is poorly known") == 1
 
 
 def test_an_array_without_a_name_is_refused(tmp_path: Path, capsys) -> None:
