@@ -169,13 +169,13 @@ class Noise:
     def normal(self, like: Float[Tensor, "batch *event"], stream: int = 0) -> Float[Tensor, "batch *event"]:
         """Standard normal numbers with the shape, dtype and device of `like` (Box–Muller)."""
         kind = (stream, like.shape, like.dtype, like.device)
-        if kind not in self._made:
+        steps = min(_STEPS_AHEAD, _AHEAD // max(1, like.numel()))
+        # Who comes a second time will come again.
+        if kind not in self._made or steps < 2:
             self._made[kind] = self.step, like[None, :0]
             return self._normal(like, stream, steps=1)[0]
         first, made = self._made[kind]
         if not made.numel() or not first <= self.step < first + len(made):
-            # Who comes a second time will come again.
-            steps = max(1, min(_STEPS_AHEAD, _AHEAD // max(1, like.numel())))
             first, made = self._made[kind] = self.step, self._normal(like, stream, steps)
         return made[self.step - first].clone()
 

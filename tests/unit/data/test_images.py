@@ -120,6 +120,7 @@ def test_absent_data_says_where_it_could_come_from(local_data: Path, monkeypatch
     def offline(*_: object, **__: object) -> None:
         raise ConnectionError("no network")
 
+    monkeypatch.setattr(HfApi, "dataset_info", offline)
     monkeypatch.setattr(datasets, "load_dataset", offline)
     with pytest.raises(FileNotFoundError, match=r"ylecun/mnist.*WASSERFLOW_DATA.*mnist/train\.parquet"):
         mnist("train")
@@ -132,7 +133,7 @@ def test_without_the_network_only_what_was_fetched_before_is_looked_at(
         raise ConnectionError("no network")
 
     monkeypatch.setattr(HfApi, "dataset_info", unreachable)
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(local_data))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", local_data)
     before = datasets.config.HF_HUB_OFFLINE
     with pytest.raises(FileNotFoundError, match="the Hugging Face hub did not give it"):
         mnist("train")
