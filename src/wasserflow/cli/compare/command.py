@@ -18,8 +18,8 @@ from wasserflow.cli.compare.report import notes, printed, save_csv, save_figure,
 from wasserflow.cli.compare.rows import ContenderName, Row, rows_of, settings_for
 from wasserflow.cli.compare.work import Judges, Result, result_of
 from wasserflow.cli.names.critics import critic_named, require_judged
+from wasserflow.cli.names.pairs import generator_named
 from wasserflow.cli.running.finished import Finished, Task, resumable
-from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir
 
@@ -117,9 +117,7 @@ def compare(
 
 
 def _load(model: str, critic: str | None) -> Pretrained:
-    pair = zoo.load(model)
-    if pair.prior is None or "generator" not in pair.networks:
-        raise ValueError(f"{model} has no generator of latents; give a pair of generator and critic")
+    pair = generator_named(model)
     own = {"generator": pair.generator, "critic": critic_named(pair, critic)}
     return replace(pair, networks=own)
 

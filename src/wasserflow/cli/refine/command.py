@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wasserflow.cli.names.critics import critic_named, require_judged
 from wasserflow.cli.names.measures import POINTS, Measure, measure_for
+from wasserflow.cli.names.pairs import generator_named
 from wasserflow.cli.names.real_samples import as_floats
 from wasserflow.cli.names.texts import is_text, storing
 from wasserflow.cli.refine.job import Job
@@ -31,7 +32,7 @@ from wasserflow.cli.settings.inference import (
 from wasserflow.cli.settings.quantiles import quantile_rule, quantile_targets
 from wasserflow.cli.settings.steepness import steepness
 from wasserflow.data.text import Alphabet
-from wasserflow.models import prepare, zoo
+from wasserflow.models import prepare
 from wasserflow.models.pretrained import Card, Pretrained
 from wasserflow.reports import RunRecord, before_after_table, check_out_dir, prepare_out_dir
 from wasserflow.seeds import sample_seeds, subseed
@@ -107,15 +108,13 @@ def refine(
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
-    pretrained = zoo.load(model)
+    pretrained = generator_named(model)
     card = pretrained.card
     if batch_size is None:
         batch_size = InferenceOptions.batch_size if method == "gmi" else card.refine.get("batch_size", 100)
     for name, value in (("n", n), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"{name} is {value}; give at least 1")
-    if pretrained.prior is None:
-        raise ValueError(f"{card.name} has no latents to refine; choose a pair of generator and critic")
     judge = critic_named(pretrained, critic)
     given: dict[str, Any] = {"divergence": divergence, "step_size": step_size, "temperature": temperature}
     given |= {"tolerance": tolerance, "steps": steps, "space": space, "weights": weights, "density": density}

@@ -11,11 +11,12 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from wasserflow.cli.names.critics import critic_named
+from wasserflow.cli.names.pairs import generator_named
 from wasserflow.cli.settings.choices import MethodOptions
 from wasserflow.data.images import to_uint8
 from wasserflow.flow import FlowDiverged
 from wasserflow.integrators import State
-from wasserflow.models import prepare, zoo
+from wasserflow.models import prepare
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.reports import trajectory_rows
 from wasserflow.seeds import sample_seeds
@@ -44,13 +45,12 @@ class Base:
     precision: torch.dtype | None = None
 
     def __post_init__(self) -> None:
-        if self.model.prior is None or "generator" not in self.model.networks:
-            raise ValueError(f"{self.name} has no generator of latents; give a model that has one")
+        _ = self.model  # to refuse it now
 
     @cached_property
     def model(self) -> Pretrained:
         """As it is on disk."""
-        return zoo.load(self.name)
+        return generator_named(self.name)
 
     @property
     def prior(self) -> PriorSpace:

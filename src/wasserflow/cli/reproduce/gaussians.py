@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from wasserflow.cli.names.pairs import pair_named
 from wasserflow.cli.reproduce.gaussians_figures import save_figures
 from wasserflow.cli.reproduce.gaussians_table import KDE_POINTS, ROWS, W2_POINTS, Scores, printed, run_repeat, summary
 from wasserflow.cli.running.finished import resumable
-from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir
 
@@ -57,7 +57,7 @@ def reproduce_25gaussians(
             raise ValueError(f"{name} is {value}; give at least {least}")
     check_out_dir(out, overwrite, resume)
     settings = {"model": "trained here" if train else model, "n": n, "seed": seed}
-    pair = None if train else _load(model)
+    pair = None if train else pair_named(model, "25gaussians")
     prepare_out_dir(out, overwrite, resume)
     if overwrite:
         for folder in ("repeats", "pair") if train else ("repeats",):
@@ -68,7 +68,7 @@ def reproduce_25gaussians(
         RunRecord(out, config, seeds=seed) as record,
         resumable(lambda: f"{len(_kept(out))} of {repeats} repeats are finished"),
     ):
-        pair = pair or _load(_trained(out / "pair", progress))
+        pair = pair or pair_named(_trained(out / "pair", progress), "25gaussians")
         scores = _run_repeats(out, pair, settings, repeats, record, progress)
         table = summary(scores)
         config["training"] = pair.card.training
@@ -92,13 +92,6 @@ def _require_same(out: Path, settings: Mapping[str, Any]) -> None:
     for path in _kept(out):
         if (earlier := _read(path)["settings"]) != settings:
             raise ValueError(f"{path} is of a run with {earlier}, not {dict(settings)}; choose another --out")
-
-
-def _load(model: str) -> Pretrained:
-    pair = zoo.load(model)
-    if pair.card.data != "25gaussians" or pair.prior is None or not {"generator", "critic"} <= set(pair.networks):
-        raise ValueError(f"{model} is a model of {pair.card.data}; give a generator and critic of 25gaussians")
-    return pair
 
 
 def _trained(folder: Path, progress: bool) -> str:

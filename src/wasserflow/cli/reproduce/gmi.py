@@ -11,12 +11,12 @@ from typing import Any, Literal
 from torch import Tensor
 
 from wasserflow.cli.names.held_out import HeldOutDistance
+from wasserflow.cli.names.pairs import pair_named
 from wasserflow.cli.reproduce.gmi_flows import Flows, Outcome
 from wasserflow.cli.reproduce.gmi_table import PAPER_BASE, Options, Row, Settings, printed, summary, tables
 from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
-from wasserflow.models.pretrained import Pretrained
 from wasserflow.reports import RunRecord, check_out_dir, image_grid, prepare_out_dir, save_curves, side_by_side
 
 _FINISHED, _PICTURE, _FIGURE = "finished.json", "before_after.png", "distance.png"
@@ -67,7 +67,7 @@ def reproduce_gmi(
     if n < 2 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 2 samples and 1 seed")
     check_out_dir(out, overwrite, resume)
-    pair = _load(model)
+    pair = pair_named(model, "cifar10")
     flows = Flows(pair, HeldOutDistance(zoo.load(features), "cifar10", split), n, progress)
     common = {"model": model, "features": features, "n": n, "split": split}
     prepare_out_dir(out, overwrite, resume)
@@ -92,13 +92,6 @@ def _chosen(every: Tables, only: Sequence[int], rows: Sequence[str] | None) -> T
     if not only:
         raise ValueError(f"only is empty; give some of {', '.join(map(str, every))}")
     return {number: every[number] for number in sorted(set(only))}
-
-
-def _load(model: str) -> Pretrained:
-    pair = zoo.load(model)
-    if pair.card.data != "cifar10" or pair.prior is None or not {"generator", "critic"} <= set(pair.networks):
-        raise ValueError(f"{model} is a model of {pair.card.data}; give a generator and critic of cifar10")
-    return pair
 
 
 def _work(chosen: Tables, seeds: Sequence[int]) -> list[tuple[int, Options | None, list[int]]]:

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from wasserflow.cli.names.pairs import pair_named
 from wasserflow.cli.names.texts import TextMeasure
 from wasserflow.cli.reproduce.text_table import BASE, METRICS, STEP_SIZE, STEPS, Row, Writer, printed, summary, table_5
 from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.data.text import Alphabet
-from wasserflow.models import zoo
 from wasserflow.reports import RunRecord, check_out_dir, format_table, prepare_out_dir
 
 _SHOWN = 20
@@ -57,7 +57,7 @@ def reproduce_text(
     if n < 1 or seeds < 1:
         raise ValueError(f"n is {n} and seeds {seeds}; give at least 1 string and 1 seed")
     check_out_dir(out, overwrite, resume)
-    pair = zoo.load(model)
+    pair = pair_named(model)
     writer = Writer(pair, n, torch.bfloat16 if precision == "bfloat16" else None)
     measure = TextMeasure(pair.card.data, Alphabet(pair.card.alphabet), split)
     step_size = pair.card.refine.get("step_size", STEP_SIZE) if step_size is None else step_size

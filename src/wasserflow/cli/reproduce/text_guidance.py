@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
+from wasserflow.cli.names.pairs import pair_named
 from wasserflow.cli.reproduce.text_guidance_flows import (
     PROMPTS,
     REFERENCES,
@@ -68,7 +69,7 @@ def reproduce_text_guidance(
             f"n is {n}, steps {steps}, labels {list(labels)}; give at least 10 samples, 1 step, and labels from 0 to 9"
         )
     guidance = Guidance(likelihood, repulsion, steps)
-    steering = TextSteering(zoo.load(model), _clip(clip), guidance, n, seed)
+    steering = TextSteering(pair_named(model), _clip(clip), guidance, n, seed)
     judging = Judge(zoo.load(judge))
     prepare_out_dir(out, overwrite)
     config = {"model": model, "clip": clip, "judge": judge, "n": n, "seed": seed, **asdict(guidance)}

@@ -83,8 +83,7 @@ class TextSteering:
     """
 
     def __init__(self, pair: Pretrained, clip: ClipEncoder, guidance: Guidance, n: int, seed: int) -> None:
-        if pair.prior is None or not {"generator", "critic"} <= set(pair.networks):
-            raise ValueError(f"{pair.card.name} is no pair of generator and critic; give one")
+        assert pair.prior is not None
         self.generator, critic = prepare(pair.generator, pair.critic)
         self.features = layer_features(critic)
         self.clip, self.guidance = clip, guidance

@@ -74,7 +74,8 @@ class Writer:
     """
 
     def __init__(self, pair: Pretrained, n: int, precision: torch.dtype | None = None) -> None:
-        if pair.prior is None or not pair.card.alphabet:
+        assert pair.prior is not None
+        if not pair.card.alphabet:
             raise ValueError(f"{pair.card.name} is a model of {pair.card.data}; give a generator and critic of text")
         self.prior, self.n = pair.prior, n
         self._store = storing(Alphabet(pair.card.alphabet))

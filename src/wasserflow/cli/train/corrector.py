@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from wasserflow.cli.names.pairs import generator_named
 from wasserflow.cli.train.saving import save_trained, told
-from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained, Recipe
 from wasserflow.ratios import telescope
 from wasserflow.spaces import Generated
@@ -24,7 +24,7 @@ def train_corrector(out: Path, model: str, generator: str, critic: str = "critic
         critic: Which network of the pair begins.
         settings: Of the trainer.
     """
-    pair, other = zoo.load(model), zoo.load(generator)
+    pair, other = generator_named(model), generator_named(generator)
     if critic not in pair.networks or critic == "generator":
         raise ValueError(f"critic is {critic}; {model} has {', '.join(sorted(set(pair.networks) - {'generator'}))}")
     if pair.card.data != other.card.data:
@@ -56,6 +56,5 @@ def train_corrector(out: Path, model: str, generator: str, critic: str = "critic
 
 
 def _samples(model: Pretrained) -> Generated:
-    if model.prior is None or "generator" not in model.networks:
-        raise ValueError(f"{model.card.name} has no generator of latents; give a model that has one")
+    assert model.prior is not None
     return Generated(model.generator, model.prior)

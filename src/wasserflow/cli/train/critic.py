@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wasserflow.cli.names.critics import require_judged
 from wasserflow.cli.names.images import ImagesName, images_of, mirrored
+from wasserflow.cli.names.pairs import generator_named
 from wasserflow.cli.train.saving import save_trained, told
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained, Recipe
@@ -42,9 +43,8 @@ def train_critic(
     """
     if critic_channels is not None and backbone is not None:
         raise ValueError(f"critic_channels is {critic_channels} and backbone is {backbone}; give only one of them")
-    pair = zoo.load(model)
-    if pair.prior is None or "generator" not in pair.networks:
-        raise ValueError(f"{model} has no generator of latents; give a model that has one")
+    pair = generator_named(model)
+    assert pair.prior is not None
     train, held_out = images_of(data, "train").images, images_of(data, "validation").images
     with torch.no_grad():
         made = pair.generator(pair.prior.sample(2, seed=0))
