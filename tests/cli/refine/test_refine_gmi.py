@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ import torch
 from test_refine import refused, run
 
 import wasserflow as wf
-from wasserflow.cli.names.real_samples import TRAINING, training_samples
+from wasserflow.cli.names.images import IMAGE_SETS
+from wasserflow.cli.names.real_samples import training_samples
 from wasserflow.cli.running.streaming import equal_groups
 from wasserflow.cli.settings import inference
 from wasserflow.data.images import LabelledImages, to_float
@@ -130,7 +133,8 @@ def test_references_are_training_images(monkeypatch: pytest.MonkeyPatch) -> None
         return LabelledImages(torch.arange(8, dtype=torch.uint8).reshape(8, 1, 1, 1), torch.zeros(8).long())
 
     for name in ("cifar10", "mnist"):
-        monkeypatch.setitem(TRAINING, name, lambda split, name=name: read(name, split))
+        reading = partial(read, name)
+        monkeypatch.setitem(IMAGE_SETS, name, replace(IMAGE_SETS[name], read=reading))
     options = inference.InferenceOptions(references=3)
     assert inference.real_samples(options, "cifar10").flatten().tolist() == [0, 1, 2]
     inference.real_samples(inference.InferenceOptions(references=3, real="mnist"), "cifar10")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import wasserflow as wf
 from wasserflow.cli import main
 from wasserflow.cli.names import held_out
-from wasserflow.cli.names.real_samples import TRAINING
+from wasserflow.cli.names.images import IMAGE_SETS
 from wasserflow.cli.reproduce import gmi_flows
 from wasserflow.cli.reproduce.gmi_table import Row, Settings, printed, summary, tables
 from wasserflow.cli.running.finished import Finished
@@ -42,7 +43,7 @@ def livelier(weight: torch.Tensor) -> torch.Tensor:
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """An untrained pair and classifier, and noise for real images."""
     monkeypatch.setattr(held_out, "images_of", lambda data, split: noise(split))
-    monkeypatch.setitem(TRAINING, "cifar10", noise)
+    monkeypatch.setitem(IMAGE_SETS, "cifar10", replace(IMAGE_SETS["cifar10"], read=noise))
     net = feature_net(tmp_path / "net")
     pair = Path(image_pair(tmp_path / "pair", net, tmp_path / "none"))
     weights = {name: livelier(weight) for name, weight in load_file(pair / "generator.safetensors").items()}

@@ -10,8 +10,8 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from wasserflow.cli.compare.cost import Cost, Counted, Meter
+from wasserflow.cli.names.images import IMAGE_SETS
 from wasserflow.cli.names.measures import POINTS, reference_images
-from wasserflow.cli.names.real_samples import TRAINING
 from wasserflow.cli.settings.inference import InferenceOptions, kernel_features, real_samples, seen_by
 from wasserflow.cli.settings.steepness import PAIRED, steepness
 from wasserflow.data.images import to_float
@@ -130,8 +130,8 @@ def held_out_samples(data: str, real: str | None, count: int) -> Float[Tensor, "
     name = real or data
     if name in POINTS:
         return POINTS[name].sample(count, seed=_SEED)
-    if name in TRAINING:
-        return to_float(TRAINING[name]("validation").images[:count])
+    if name in IMAGE_SETS:
+        return to_float(IMAGE_SETS[name].read("validation").images[:count])
     if real is None:
         raise ValueError(
             f"{data} is what results are measured against, and a critic must be calibrated on other real samples; give "

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
-from wasserflow.cli.names.images import ImagesName, images_of
-from wasserflow.cli.names.judges import SHIPPED_JUDGES, load_classifier
+from wasserflow.cli.names.images import IMAGE_SETS, images_of
+from wasserflow.cli.names.judges import load_classifier
 from wasserflow.cli.names.measures import classifier_of, to_float_images
 from wasserflow.data.images import to_float
 from wasserflow.metrics import Nearest, extract_features, feature_batches, nearest_neighbours
@@ -68,7 +68,7 @@ class Copies:
         return {"samples": _summary(ours), "held_out": _summary(held_out), "shown": shown}
 
 
-def find_copies(samples: np.ndarray, data: ImagesName, features: str, k: int) -> Copies:
+def find_copies(samples: np.ndarray, data: str, features: str, k: int) -> Copies:
     """Look for the neighbours of samples among the training images of a data set.
 
     Args:
@@ -103,7 +103,7 @@ class Neighbours:
     """
 
     count: int
-    data: ImagesName
+    data: str
     features: str
 
     def save(self, path: Path, samples: np.ndarray, record: RunRecord) -> None:
@@ -127,11 +127,13 @@ def read_neighbours(ratio: FlowGuidedRatio[Any], data: str, count: int, features
         return None
     if not count:
         raise ValueError(f"features is {features}, but no neighbours are asked for; give --neighbours 5, say")
-    for name, shipped in SHIPPED_JUDGES.items():
-        if name == data:
-            load_classifier(features or shipped, "features", ratio.start(1))
-            return Neighbours(count, name, features or shipped)
-    raise ValueError(f"neighbours is {count}, but there are no training images of {data}; give a model of mnist, say")
+    if data not in IMAGE_SETS:
+        raise ValueError(
+            f"neighbours is {count}, but there are no training images of {data}; give a model of mnist, say"
+        )
+    features = features or IMAGE_SETS[data].judge
+    load_classifier(features, "features", ratio.start(1))
+    return Neighbours(count, data, features)
 
 
 def _summary(distances: Float64[Tensor, "n k"]) -> dict[str, float]:

@@ -9,12 +9,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from wasserflow.cli.names.images import ImagesName
 from wasserflow.cli.names.measures import to_float_images
 from wasserflow.metrics import extract_features
 from wasserflow.models import zoo
-
-SHIPPED_JUDGES: dict[ImagesName, str] = {"cifar10": "cifar10-resnet", "mnist": "mnist-resnet"}
 
 
 def load_classifier(name: str, role: str, example: Float[Tensor, "n *event"]) -> tuple[nn.Module, int]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wasserflow.cli.names.images import IMAGE_REFERENCES
 from wasserflow.cli.names.texts import TextMeasure, is_text
 from wasserflow.data.text import Alphabet
 from wasserflow.data.toy import Gaussians25, SwissRoll
@@ -23,12 +24,6 @@ POINT_LABELS = {
     "high_quality_percent": "high quality, % ↑",
     "kde_score": "KDE score ↑",
     "wasserstein2": "exact W2 ↓",
-}
-SHAPES = {
-    "cifar10": (3, 32, 32),
-    "cifar10-validation": (3, 32, 32),
-    "mnist": (1, 28, 28),
-    "mnist-validation": (1, 28, 28),
 }
 _SCORED_POINTS = 5_000  # the count that the published KDE scores fit
 _TRANSPORTED_POINTS = 2_000  # exact transport grows faster than the square
@@ -114,7 +109,8 @@ class ImageMeasure:
             moments = pretrained.folder / f"reference-{reference}.safetensors"
             moments = moments if moments.is_file() else None
         images = None if quick and moments else _images_or_none(reference, needed=moments is None)
-        self._name, self._shape = reference, SHAPES.get(reference) if images is None else tuple(images.shape[1:])
+        self._name, known = reference, IMAGE_REFERENCES.get(reference)
+        self._shape = tuple(images.shape[1:]) if images is not None else known[0].shape if known else None
         if images is not None:
             self._reference = reference_set(self._net, map(to_float, images.split(100)), reference, features)
         elif moments is not None:
@@ -194,18 +190,12 @@ def reference_images(reference: str) -> Tensor:
     Raises:
         ValueError: neither a known name nor a path of images.
     """
-    from wasserflow.data.images import cifar10, image_folder, image_parquet, mnist
+    from wasserflow.data.images import image_folder, image_parquet
 
+    if reference in IMAGE_REFERENCES:
+        named, split = IMAGE_REFERENCES[reference]
+        return named.read(split).images
     path = Path(reference)
-    match reference:
-        case "cifar10":
-            return cifar10("test").images
-        case "cifar10-validation":
-            return cifar10("validation").images
-        case "mnist":
-            return mnist("test").images
-        case "mnist-validation":
-            return mnist("validation").images
     if path.is_dir():
         return image_folder(path).images
     if path.suffix == ".parquet":
@@ -216,8 +206,8 @@ def reference_images(reference: str) -> Tensor:
             raise ValueError(f"{path} holds {', '.join(arrays)}; a reference needs the array `samples`")
         return torch.from_numpy(arrays["samples"]).permute(0, 3, 1, 2)
     raise ValueError(
-        f"no reference {reference!r}; give {', '.join([*POINTS, *SHAPES, 'billion-words'])}, a folder of images, "
-        "or a .parquet or .npz file"
+        f"no reference {reference!r}; give {', '.join([*POINTS, *IMAGE_REFERENCES, 'billion-words'])}, a folder of "
+        "images, or a .parquet or .npz file"
     )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
+from wasserflow.cli.names.images import IMAGE_SETS
 from wasserflow.cli.names.measures import POINTS, reference_images
-from wasserflow.data.images import LabelledImages, Split, cifar10, mnist, to_float
+from wasserflow.data.images import to_float
 from wasserflow.seeds import subseed
 
-TRAINING: dict[str, Callable[[Split], LabelledImages]] = {"cifar10": cifar10, "mnist": mnist}
 _POINTS_SEED = subseed(0, "real points")
 
 
@@ -40,13 +38,13 @@ def training_samples(source: str | None, data: str, n: int, purpose: str, withou
     name = source or data
     if name in POINTS:
         return POINTS[name].sample(n, seed=_POINTS_SEED)
-    if source is None and name not in TRAINING:
+    if source is None and name not in IMAGE_SETS:
         raise ValueError(
             f"{purpose} needs real samples, and those of {data} are what results are measured against; "
             f"give others with --real, {without}"
         )
     try:
-        images = TRAINING[name]("train").images if name in TRAINING else reference_images(name)
+        images = IMAGE_SETS[name].read("train").images if name in IMAGE_SETS else reference_images(name)
     except FileNotFoundError as error:
         raise ValueError(f"{purpose} needs real samples: {error}; {without}") from error
     if len(images) < n:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wasserflow.cli.names.held_out import HeldOutDistance
-from wasserflow.cli.names.images import ImagesName
-from wasserflow.cli.names.judges import SHIPPED_JUDGES
+from wasserflow.cli.names.images import IMAGE_SETS, ImagesName
 from wasserflow.cli.reproduce.fdrl_images_quality import (
     LABELS,
     SOURCES,
@@ -81,7 +80,7 @@ def reproduce_fdrl_images(
         if value < least:
             raise ValueError(f"{name} is {value}; give at least {least}")
     check_out_dir(out, overwrite, resume)
-    features = features or SHIPPED_JUDGES[data]
+    features = features or IMAGE_SETS[data].judge
     distance = HeldOutDistance(zoo.load(features), data, split)
     steps = iterations or defaults_for(data, pairing)["iterations"]
     budget: dict[PriorName, int] = {"gaussian": steps, "uniform": uniform_iterations or steps * 6 // 5}

@@ -188,7 +188,7 @@ def setting_for(
             POINTS[data].sample(_POINTS, seed=seed),
             None,
         )
-    labelled = images_of("cifar10" if data == "cifar10" else "mnist", "train")
+    labelled = images_of(data, "train")
     domain, images = map(labelled.of_class, classes) if classes else (None, labelled.images)
     size, shared = images.shape[-1], {"image_channels": images.shape[1], "normalise": normalise}
     if (network or ("cnn" if data == "mnist" else "resnet")) == "cnn":

@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from wasserflow.cli.names.images import ImagesName, images_of, mirrored
-from wasserflow.cli.names.judges import SHIPPED_JUDGES
+from wasserflow.cli.names.images import IMAGE_SETS, ImagesName, images_of, mirrored
 from wasserflow.cli.train.saving import built, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.spaces import Normal
@@ -104,5 +103,5 @@ def _save(
         networks=networks,
         trained={"generator": gan.averaged_generator(), "vector_critic": gan.settled_critic()},
         prior=Recipe("Normal", {"shape": latent_dim}),
-        refine={"features": SHIPPED_JUDGES[data]},
+        refine={"features": IMAGE_SETS[data].judge},
     )

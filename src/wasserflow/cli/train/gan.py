@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from wasserflow.cli.names.images import ImagesName, images_of, mirrored
-from wasserflow.cli.names.judges import SHIPPED_JUDGES
+from wasserflow.cli.names.images import IMAGE_SETS, ImagesName, images_of, mirrored
 from wasserflow.cli.train.saving import built, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.spaces import Normal
@@ -164,5 +163,5 @@ def _train_gan(
         networks=networks,
         trained={"generator": gan.averaged_generator(), "critic": gan.settled_critic()},
         prior=Recipe("Normal", {"shape": latent_dim}),
-        refine={"features": SHIPPED_JUDGES[data]},
+        refine={"features": IMAGE_SETS[data].judge},
     )

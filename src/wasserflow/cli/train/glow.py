@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wasserflow.cli.names.images import ImagesName, images_of, mirrored
-from wasserflow.cli.names.judges import SHIPPED_JUDGES
+from wasserflow.cli.names.images import IMAGE_SETS, ImagesName, images_of, mirrored
 from wasserflow.cli.train.saving import built, save_trained, told
 from wasserflow.models import Glow
 from wasserflow.models.pretrained import Recipe
@@ -66,7 +65,7 @@ def train_glow(
         networks={"generator": recipe},
         trained={"generator": glow},
         prior=Recipe("Normal", {"shape": glow.latent_dim}),
-        refine={"features": SHIPPED_JUDGES[data]},
+        refine={"features": IMAGE_SETS[data].judge},
         metrics=metrics,
         limits="it has no critic of its own: train a corrector, or refine with the critic of another generator",
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wasserflow.cli.names.images import ImagesName, images_of
-from wasserflow.cli.names.judges import SHIPPED_JUDGES
+from wasserflow.cli.names.images import IMAGE_SETS, images_of
 from wasserflow.cli.names.measures import POINTS, classifier_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import reference_set
@@ -41,7 +40,6 @@ def monitors(
     Raises:
         ValueError: points, or numbers below their least.
     """
-    name: ImagesName = "cifar10" if data == "cifar10" else "mnist"
     if data in POINTS:
         if every or judge is not None:
             raise ValueError(f"{data} has no images to judge while it trains; leave out --measure-every and --judge")
@@ -49,9 +47,9 @@ def monitors(
     every = EVERY if every is None else every
     if every == 0 or every > iterations:
         return []
-    judge = judge or SHIPPED_JUDGES[name]
+    judge = judge or IMAGE_SETS[data].judge
     net = classifier_of(zoo.load(judge)).features
-    validation = images_of(name, "validation")
+    validation = images_of(data, "validation")
     images = validation.images if target_class is None else validation.of_class(target_class)
     said = f"{len(images)} validation images of {data}"
     if target_class is not None:

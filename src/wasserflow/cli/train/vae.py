@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wasserflow.cli.names.images import ImagesName, images_of, mirrored
-from wasserflow.cli.names.judges import SHIPPED_JUDGES
+from wasserflow.cli.names.images import IMAGE_SETS, ImagesName, images_of, mirrored
 from wasserflow.cli.train.saving import built, save_trained, told
 from wasserflow.models.pretrained import Recipe
 from wasserflow.training.vae import measure_vae
@@ -58,7 +57,7 @@ def train_vae(
         networks=networks,
         trained={"generator": vae.decoder, "encoder": vae.encoder},
         prior=Recipe("Normal", {"shape": latent_dim}),
-        refine={"features": SHIPPED_JUDGES[data]},
+        refine={"features": IMAGE_SETS[data].judge},
         metrics={f"{name}, validation" if "std" not in name else name: value for name, value in metrics.items()},
         limits="it has no critic of its own: train a corrector, or refine with the critic of another generator",
     )

@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor
 
-from wasserflow.cli.names.images import ImagesName, images_of, mirrored
-from wasserflow.cli.names.judges import SHIPPED_JUDGES
+from wasserflow.cli.names.images import IMAGE_SETS, ImagesName, images_of, mirrored
 from wasserflow.cli.names.measures import POINTS
 from wasserflow.cli.train.saving import built, save_trained, told
 from wasserflow.models.pretrained import Recipe
@@ -114,7 +113,7 @@ def _train_on_images(
         networks=networks,
         trained={"generator": gan.averaged_generator(), "critic": gan.settled_critic()},
         prior=Recipe("Normal", {"shape": latent_dim}),
-        refine={"features": SHIPPED_JUDGES[data]},
+        refine={"features": IMAGE_SETS[data].judge},
     )
 
 
