@@ -29,21 +29,22 @@ def require_particles(x: object) -> None:
         raise ValueError(f"the particles are NaN or infinite in sample {listed(bad)}; leave those out")
 
 
-def require_steps(steps: object, name: str = "steps") -> None:
-    """Refuse anything but an int of at least 1.
-
-    Args:
-        steps: the number.
-        name: what a message calls it.
+def require_counts(least: int = 1, /, **counts: object) -> None:
+    """Refuse anything but ints of at least so much, by their names.
 
     Raises:
-        ValueError: below 1.
-        TypeError: not an int.
+        TypeError: one that is not an int.
+        ValueError: one below the least.
+
+    Example:
+        >>> from wasserflow.checks import require_counts
+        >>> require_counts(batch_size=64, iterations=1)
     """
-    if isinstance(steps, bool) or not isinstance(steps, Integral):
-        raise TypeError(f"{name} is {steps!r}; give an int of at least 1")
-    if steps < 1:
-        raise ValueError(f"{name} is {steps}; take at least 1")
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TypeError(f"{name} is {value!r}; give an int of at least {least}")
+        if value < least:
+            raise ValueError(f"{name} is {value}; give at least {least}")
 
 
 def require_methods(name: str, value: object, methods: Sequence[str], example: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wasserflow.checks import listed, not_finite, require_methods, require_particles, require_steps, surely_finite
+from wasserflow.checks import listed, not_finite, require_counts, require_methods, require_particles, surely_finite
 from wasserflow.freezing import ready_modules
 from wasserflow.integrators import Drift, Integrator, State
 from wasserflow.potentials import Energy, energy_and_gradient
@@ -116,7 +116,7 @@ def flow(
         >>> wf.flow(torch.ones(1, 2), wf.GaussianPrior(), wf.EulerMaruyama(0.5), steps=3).x
         tensor([[0.1250, 0.1250]])
     """
-    require_steps(steps)
+    require_counts(steps=steps)
     for state in islice(iterate(x0, potential, integrator, space, seed, stop), steps):
         if watch is not None:
             watch(state)

@@ -24,7 +24,7 @@ def _changes_in_train_mode(module: nn.Module) -> str | None:
     if isinstance(module, _BatchNorm) or (isinstance(module, _InstanceNorm) and module.track_running_stats):
         return f"{type(module).__name__} uses and changes batch statistics"
     # Attention and recurrent layers keep their rate as a number named dropout.
-    rate = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0.0)
+    rate = module.p if isinstance(module, _DropoutNd) else vars(module).get("dropout", 0.0)
     if isinstance(rate, (int, float)) and rate > 0:
         return f"{type(module).__name__} draws a new mask at every call"
     if isinstance(module, nn.RReLU) and module.lower < module.upper:

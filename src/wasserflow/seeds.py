@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
@@ -118,6 +119,29 @@ def subseed(seed: int, purpose: str) -> int:
     """
     key = _signed(seed ^ (zlib.crc32(purpose.encode()) << 32))
     return int(_mix(torch.tensor([key]))) & (2**32 - 1)
+
+
+@contextmanager
+def global_stream(seed: int) -> Iterator[None]:
+    """Seed torch's global stream of the CPU inside the block, and give the caller's back after it.
+
+    For what draws from nowhere else, such as the initial weights of layers.
+
+    Args:
+        seed: of the stream inside.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.seeds import global_stream
+        >>> with global_stream(0):
+        ...     first = torch.rand(2)
+        >>> with global_stream(0):
+        ...     bool((torch.rand(2) == first).all())
+        True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach the streams of GPUs too
+        yield
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import require_counts
 from wasserflow.densities.distances import squared_distances
 
 Bandwidth = float | Callable[[Tensor], float] | None
@@ -70,8 +71,7 @@ class NearestNeighbourBandwidth:
     k: int = 10
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k is {self.k}; it must be at least 1")
+        require_counts(k=self.k)
 
     def __call__(self, references: Float[Tensor, "n dim"]) -> float:
         """Measure the bandwidth of (n, dim) references."""

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import require_counts
 from wasserflow.densities.features import Features, feature_rows
 from wasserflow.seeds import Noise
 
@@ -22,8 +23,7 @@ def require_mollifier(mollifier: float | Sequence[float], draws: int) -> None:
     scales = [mollifier] if isinstance(mollifier, (int, float)) else list(mollifier)
     if not scales or not all(0 <= scale < math.inf for scale in scales):
         raise ValueError(f"mollifier is {mollifier}; give standard deviations of 0 or more, in units of the samples")
-    if draws < 1:
-        raise ValueError(f"draws is {draws}; it must be at least 1")
+    require_counts(draws=draws)
 
 
 def mollifier_at(mollifier: float | Sequence[float], step: int) -> float:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from wasserflow.checks import require_steps
+from wasserflow.checks import require_counts
 from wasserflow.proposals import Propose, accepts, chosen, draw, log_ratios_of, require_samples, slot_seeds
 from wasserflow.ratios import LogRatio
 from wasserflow.refinement import Refinement
@@ -50,7 +50,7 @@ def metropolis_sample(
         >>> r.evaluations, bool(r.samples.std() < 0.8)
         (2100, True)
     """
-    require_steps(steps)
+    require_counts(steps=steps)
     seeds = slot_seeds(propose, log_ratio, n, seed)
 
     def chain_from(x: Tensor, d: Tensor, slots: Tensor, first: int) -> tuple[Tensor, Tensor]:

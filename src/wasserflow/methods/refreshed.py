@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wasserflow.checks import require_steps
+from wasserflow.checks import require_counts
 from wasserflow.divergences import KL, FDivergence
 from wasserflow.flow import Watch, flow
 from wasserflow.freezing import ready_modules
@@ -63,7 +63,7 @@ def refreshed(
         >>> wf.methods.refreshed(exact(None, x), x, exact, steps=60, every=1).samples.mean(dim=0).round(decimals=1)
         tensor([1., 1.])
     """
-    require_steps(every, "every")
+    require_counts(every=every)
     ratio = Present(Divergence(divergence, critic))
 
     def follow(state: State) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from tqdm import tqdm
 
-from wasserflow.checks import check_images
+from wasserflow.checks import check_images, require_counts
 from wasserflow.freezing import modules_in
 from wasserflow.modes import require_eval
 
@@ -27,8 +27,7 @@ def image_batches(images: Images, batch_size: int = 100) -> Iterable[Tensor]:
     Raises:
         ValueError: batch_size below 1.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    require_counts(batch_size=batch_size)
     if not isinstance(images, Tensor):
         return images
     return images.split(batch_size) if images.ndim else [images]

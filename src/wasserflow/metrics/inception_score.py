@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from wasserflow.checks import require_features
+from wasserflow.seeds import global_stream
 
 
 def inception_score(logits: Float[Tensor, "n classes"], splits: int = 10, seed: int = 0) -> tuple[float, float]:
@@ -49,7 +49,6 @@ def inception_score(logits: Float[Tensor, "n classes"], splits: int = 10, seed: 
         metric = InceptionScore(nn.Identity(), splits=splits, sync_on_compute=False)
     # In float64 no class probability underflows to 0, whose logarithm would make the score NaN.
     metric.update(logits.double())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         mean, std = metric.compute()
     return float(mean), float(std)

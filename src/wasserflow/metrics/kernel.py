@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from wasserflow.checks import require_features
+from wasserflow.seeds import global_stream
 
 
 def kernel_distance(
@@ -69,7 +69,6 @@ def kernel_distance(
     metric.update(reference.double(), real=True)
     metric.update(samples.double(), real=False)
     # It draws from torch's global stream: seed that one, and give the caller's back.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         mean, std = metric.compute()
     return float(mean), float(std)

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from wasserflow.models.sn_resnet import DownBlock
+from wasserflow.models.spectral import normalise_spectrum
 
 Maps = Float[Tensor, "batch channels height width"]
 Labels = Int64[Tensor, " batch"]
@@ -142,7 +142,7 @@ class ProjectionCritic(nn.Module):
             blocks.append(DownBlock(fan_in, fan_out, halves=index < halvings, hidden=fan_in))
         self.trunk = nn.Sequential(*blocks, nn.ReLU())
         self.head, self.embedding = nn.Linear(widths[-1], 1), nn.Embedding(classes, widths[-1])
-        self.apply(_normalise)
+        self.apply(normalise_spectrum)
 
     def features(self, x: Maps) -> Float[Tensor, "batch features"]:
         """Return the activations before the linear layer, summed over positions."""
@@ -153,8 +153,3 @@ class ProjectionCritic(nn.Module):
         h = self.features(x)
         logit = self.head(h).squeeze(1)
         return logit if labels is None else logit + (self.embedding(labels) * h).sum(1)
-
-
-def _normalise(module: nn.Module) -> None:
-    if isinstance(module, (nn.Linear, nn.Conv2d, nn.Embedding)):
-        spectral_norm(module)

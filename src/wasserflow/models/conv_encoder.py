@@ -8,7 +8,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.models.upconv import check_positive, dcgan_weights, resolutions
+from wasserflow.checks import require_counts
+from wasserflow.models.upconv import dcgan_weights, resolutions
 
 
 class ConvEncoder(nn.Module):
@@ -47,7 +48,7 @@ class ConvEncoder(nn.Module):
     ) -> None:
         super().__init__()
         sizes = resolutions(image_size, len(widths))
-        check_positive(outputs=outputs, image_channels=image_channels, width=min(widths))
+        require_counts(outputs=outputs, image_channels=image_channels, width=min(widths))
         layers: list[nn.Module] = []
         for index, (fan_in, fan_out) in enumerate(pairwise([image_channels, *widths])):
             normalised = batch_norm and index > 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+
+from wasserflow.models.spectral import normalise_spectrum
 
 _LEAK = 0.2
 
@@ -50,7 +51,7 @@ class DCGANCritic(nn.Module):
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(channels * (image_size // 8) ** 2, 1)
         if normalise:
-            self.apply(_normalise)
+            self.apply(normalise_spectrum)
 
     def features(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
         """Return the flattened activations before the linear layer."""
@@ -59,8 +60,3 @@ class DCGANCritic(nn.Module):
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, " batch"]:
         """Return the logits of these images, higher for more real."""
         return self.head(self.features(x)).squeeze(1)
-
-
-def _normalise(module: nn.Module) -> None:
-    if isinstance(module, (nn.Linear, nn.Conv2d)):
-        spectral_norm(module)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from wasserflow.checks import check_images
+from wasserflow.checks import check_images, require_counts
 
 
 class Glow(nn.Module):
@@ -144,9 +144,7 @@ def _multiscale(
 
 
 def _check(image_size: int, halvings: int, **sizes: int) -> None:
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+    require_counts(**sizes)
     if image_size < 1 or image_size % 2**halvings:
         raise ValueError(
             f"image_size is {image_size}, which cannot be halved {halvings} times; "

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from wasserflow.models.upconv import check_positive
+from wasserflow.checks import require_counts
 
 
 def _layers(inputs: int, outputs: int, width: int, layers: int, activation: Callable[[], nn.Module]) -> list[nn.Module]:
@@ -65,7 +65,7 @@ def mlp_generator(
         >>> mlp_generator(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5, 2])
     """
-    check_positive(latent=latent, event=event, width=width, layers=layers)
+    require_counts(latent=latent, event=event, width=width, layers=layers)
     return nn.Sequential(*_layers(latent, event, width, layers, _hidden(activation, negative_slope)))
 
 
@@ -101,7 +101,7 @@ def mlp_critic(
         >>> mlp_critic(width=16)(torch.zeros(5, 2)).shape
         torch.Size([5])
     """
-    check_positive(event=event, width=width, layers=layers)
+    require_counts(event=event, width=width, layers=layers)
     return nn.Sequential(*_layers(event, 1, width, layers, _hidden(activation, negative_slope)), nn.Flatten(0))
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from wasserflow.checks import require_counts
 from wasserflow.models.image_attention import ImageAttention
 
 Layer = tuple[str, int]
@@ -85,8 +86,7 @@ class RatioResNet(nn.Module):
         super().__init__()
         if size not in _LAYOUTS:
             raise ValueError(f"size is {size!r}; there are layouts for {', '.join(map(repr, _LAYOUTS))}")
-        if width < 1:
-            raise ValueError(f"width is {width}; give at least 1")
+        require_counts(width=width)
         self.size, self.width, self.image_channels, self.normalise = size, width, image_channels, normalise
         stem, layout = _LAYOUTS[size]
         self.stem = _convolution(image_channels, stem * width, 3, normalise)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.models.upconv import check_positive
+from wasserflow.checks import require_counts
 
 
 class ResidualBlock(nn.Module):
@@ -77,7 +77,7 @@ class SmallResNet(nn.Module):
         super().__init__()
         if not widths:
             raise ValueError("widths is empty; give the channels of at least one resolution, such as (32, 64)")
-        check_positive(classes=classes, image_channels=image_channels, width=min(widths))
+        require_counts(classes=classes, image_channels=image_channels, width=min(widths))
         self.widths, self.image_channels = tuple(widths), image_channels
         layers: list[nn.Module] = [
             nn.Conv2d(image_channels, widths[0], 3, 1, 1, bias=False),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-from wasserflow.models.upconv import check_positive
+from wasserflow.checks import require_counts
+from wasserflow.models.spectral import normalise_spectrum
 
 Maps = Float[Tensor, "batch channels height width"]
 
@@ -113,7 +113,7 @@ class SNResNetGenerator(nn.Module):
         self, channels: int = 256, *, latent_dim: int = 128, image_size: int = 32, image_channels: int = 3
     ) -> None:
         super().__init__()
-        check_positive(channels=channels, latent_dim=latent_dim, image_channels=image_channels)
+        require_counts(channels=channels, latent_dim=latent_dim, image_channels=image_channels)
         if image_size < 8 or image_size % 8:
             raise ValueError(f"image_size is {image_size}; it must be a positive multiple of 8")
         coarse = image_size // 8
@@ -159,7 +159,7 @@ class SNResNetCritic(nn.Module):
 
     def __init__(self, channels: int = 128, *, image_channels: int = 3) -> None:
         super().__init__()
-        check_positive(channels=channels, image_channels=image_channels)
+        require_counts(channels=channels, image_channels=image_channels)
         self.trunk = nn.Sequential(
             DownBlock(image_channels, channels, halves=True, first=True),
             DownBlock(channels, channels, halves=True),
@@ -169,7 +169,7 @@ class SNResNetCritic(nn.Module):
         )
         self.head = nn.Linear(channels, 1)
         self.apply(_initialise)
-        self.apply(_normalise)
+        self.apply(normalise_spectrum)
 
     def features(self, x: Maps) -> Float[Tensor, "batch features"]:
         """Return the activations before the linear layer, summed over positions."""
@@ -187,8 +187,3 @@ def _initialise(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight, gain=2**0.5 if inner else 1.0)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def _normalise(module: nn.Module) -> None:
-    if isinstance(module, (nn.Linear, nn.Conv2d)):
-        spectral_norm(module)

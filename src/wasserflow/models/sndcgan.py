@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-from wasserflow.models.upconv import check_positive
+from wasserflow.checks import require_counts
+from wasserflow.models.spectral import normalise_spectrum
 
 _LEAK = 0.1
 
@@ -41,7 +41,7 @@ class SNDCGANGenerator(nn.Module):
     ) -> None:
         super().__init__()
         _check_multiple_of_8(channels=channels, image_size=image_size)
-        check_positive(latent_dim=latent_dim, image_channels=image_channels)
+        require_counts(latent_dim=latent_dim, image_channels=image_channels)
         coarse = image_size // 8
         widths = [channels, channels // 2, channels // 4, channels // 8]
         layers: list[nn.Module] = [
@@ -91,7 +91,7 @@ class SNDCGANCritic(nn.Module):
     ) -> None:
         super().__init__()
         _check_multiple_of_8(channels=channels, image_size=image_size)
-        check_positive(image_channels=image_channels)
+        require_counts(image_channels=image_channels)
         self.channels = channels
         c8, c4, c2 = channels // 8, channels // 4, channels // 2
         fan_in = image_channels
@@ -103,7 +103,7 @@ class SNDCGANCritic(nn.Module):
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(channels * (image_size // 8) ** 2, 1)
         # Of weights of std 0.02 only the direction matters when they are normalised; else they would swallow a signal.
-        for initialise in (_initialise, _normalise) if normalise else (_keep_size,):
+        for initialise in (_initialise, normalise_spectrum) if normalise else (_keep_size,):
             self.apply(initialise)
 
     def features(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
@@ -130,11 +130,6 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def _normalise(module: nn.Module) -> None:
-    if isinstance(module, (nn.Linear, nn.Conv2d)):
-        spectral_norm(module)
 
 
 def _keep_size(module: nn.Module) -> None:

@@ -8,6 +8,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wasserflow.checks import require_counts
+
 
 class UpconvGenerator(nn.Module):
     """Turns latents into images: up-convolutions with batch norm and ReLU, the last one to the image with tanh.
@@ -44,7 +46,7 @@ class UpconvGenerator(nn.Module):
     ) -> None:
         super().__init__()
         sizes = resolutions(image_size, len(widths))
-        check_positive(latent_dim=latent_dim, image_channels=image_channels, width=min(widths))
+        require_counts(latent_dim=latent_dim, image_channels=image_channels, width=min(widths))
         layers: list[nn.Module] = [
             nn.Unflatten(1, (latent_dim, 1, 1)),
             nn.ConvTranspose2d(latent_dim, widths[0], sizes[-1], bias=False),
@@ -75,13 +77,6 @@ def resolutions(image_size: int, halvings: int) -> list[int]:
     for _ in range(halvings):
         sizes.append((sizes[-1] + 1) // 2)
     return sizes
-
-
-def check_positive(**values: int) -> None:
-    """Refuse what is below 1, by its name."""
-    for name, value in values.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
 
 
 def dcgan_weights(module: nn.Module) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.models.upconv import check_positive
+from wasserflow.checks import require_counts
 
 
 def vq_autoencoder(
@@ -47,7 +47,7 @@ def vq_autoencoder(
         from diffusers import VQModel
     except ImportError as error:
         raise ImportError("this model is one of diffusers; install wasserflow[diffusers]") from error
-    check_positive(codes=codes, latent_channels=latent_channels, image_channels=image_channels)
+    require_counts(codes=codes, latent_channels=latent_channels, image_channels=image_channels)
     if not widths or any(width < 8 or width % 8 for width in widths):
         raise ValueError(f"widths is {widths}; give at least one, each a positive multiple of 8")
     return VQModel(

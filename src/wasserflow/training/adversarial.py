@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wasserflow.checks import require_counts
 from wasserflow.spaces import PriorSpace
 from wasserflow.training.adversarial_losses import NON_SATURATING, AdversarialLoss
 from wasserflow.training.adversarial_pair import AdversarialPair
 from wasserflow.training.penalties import slope_penalty
-from wasserflow.training.settings import require_counts, require_not_negative
+from wasserflow.training.settings import require_not_negative
 
 
 class ImageGAN(AdversarialPair):

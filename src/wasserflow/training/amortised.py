@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from wasserflow.checks import require_sets, require_steps
+from wasserflow.checks import require_counts, require_sets
 from wasserflow.freezing import copied, gradients_on
 from wasserflow.rows import in_batches
 from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.run import fit_run
-from wasserflow.training.settings import require_adam, require_counts
+from wasserflow.training.settings import require_adam
 
 
 class AmortisedFlow(nn.Module):
@@ -114,7 +114,7 @@ def amortise(
         True
     """
     require_sets(before=before, after=after)
-    require_steps(steps)
+    require_counts(steps=steps)
     require_adam(lr, (0.9, 0.999))
     require_counts(batch_size=batch_size)
     if len(before) != len(after) or len(before) < 10:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from wasserflow.training.settings import require_counts
+from wasserflow.checks import require_counts
 
 
 def step_stream(seed: int, *position: int) -> torch.Generator:

@@ -13,14 +13,16 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
+from wasserflow.checks import require_counts
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.models.resnet import SmallResNet
 from wasserflow.modes import evaluating
+from wasserflow.seeds import global_stream
 from wasserflow.training.attack import projected_gradient_attack
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
-from wasserflow.training.settings import require_counts, require_not_negative
+from wasserflow.training.settings import require_not_negative
 
 
 class ImageClassifier(lightning.LightningModule):
@@ -157,9 +159,7 @@ def train_classifier(
     if not 1 <= batch_size <= len(train):
         raise ValueError(f"batch_size is {batch_size}; it must lie between 1 and {len(train)}, the number of images")
     classes = int(train.labels.max()) + 1
-    # Initial weights come from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         network = SmallResNet(classes, widths=widths, image_channels=train.images.shape[1])
     classifier = ImageClassifier(
         network, classes, lr=lr, flips=flips, radius=radius, attack_steps=attack_steps, seed=seed

@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.models.clip import ClipEncoder
 from wasserflow.models.small_clip import small_clip
+from wasserflow.seeds import global_stream
 from wasserflow.training.augment import crop, flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
@@ -217,9 +218,7 @@ def train_clip(
     classes = int(max(train.labels.max(), validation.labels.max())) + 1
     if classes > len(captions) or not all(captions):
         raise ValueError(f"there are {classes} classes and captions of {len(captions)}; give each class at least one")
-    # Initial weights come from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         words = {word for own in captions for caption in own for word in caption.split()}
         encoder = small_clip(words, size, patch_size, width)
     # Under mixed precision the plain attention is the faster one on CPUs.

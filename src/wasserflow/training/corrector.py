@@ -13,7 +13,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from wasserflow.checks import require_sets, require_steps
+from wasserflow.checks import require_counts, require_sets
 from wasserflow.freezing import copied, gradients_on, require_same_kind
 from wasserflow.ratios import log_ratio_of
 from wasserflow.reports import save_reliability
@@ -128,7 +128,7 @@ def fit_corrector(
         >>> bool(corrector(phi).mean() > corrector(theta).mean())
         True
     """
-    require_steps(steps)
+    require_counts(steps=steps)
     device = next((parameter.device for parameter in _module(critic).parameters()), torch.device("cpu"))
     accelerator = {"cuda": "gpu"}.get(device.type, device.type)
     with TemporaryDirectory() as folder, gradients_on():
@@ -216,8 +216,7 @@ def _module(critic: object) -> nn.Module:
 
 
 def _require_settings(batch_size: int, lr: float, momentum: float) -> None:
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; give at least 1")
+    require_counts(batch_size=batch_size)
     if not 0 < lr < float("inf"):
         raise ValueError(f"lr is {lr}; it must be positive and finite")
     if not 0 <= momentum < 1:

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torchmetrics.functional.classification import binary_calibration_error
 
+from wasserflow.checks import require_counts
 from wasserflow.data.images import to_float
 from wasserflow.freezing import copied
 from wasserflow.reports import save_reliability
@@ -25,7 +26,7 @@ from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.penalties import weighted_slopes
 from wasserflow.training.reliability import logits_of, reliability_curve
 from wasserflow.training.run import check_run, fit_run
-from wasserflow.training.settings import require_adam, require_counts, require_not_negative
+from wasserflow.training.settings import require_adam, require_not_negative
 from wasserflow.training.spectral import settle_spectral_norms
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from wasserflow.checks import require_particles, require_sets
+from wasserflow.checks import require_counts, require_particles, require_sets
 from wasserflow.divergences import Pearson
 from wasserflow.flow import FlowDiverged, Watch, flow
 from wasserflow.integrators import EulerMaruyama
@@ -29,7 +29,7 @@ from wasserflow.training.learning_rate import falling_in_steps
 from wasserflow.training.modes import train_what_learns
 from wasserflow.training.ratio_objective import ratio_objective
 from wasserflow.training.ratio_parts import require_parts
-from wasserflow.training.settings import require_adam, require_counts, require_not_negative, require_positive
+from wasserflow.training.settings import require_adam, require_not_negative, require_positive
 from wasserflow.training.staged_flow import staged_flow
 
 D = TypeVar("D")

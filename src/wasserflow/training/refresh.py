@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.checks import require_sets, require_steps
+from wasserflow.checks import require_counts, require_sets
 from wasserflow.freezing import copied, gradients_on
 from wasserflow.ratios import log_ratio_of
 from wasserflow.training.adversarial_losses import logistic_critic
 from wasserflow.training.penalties import weighted_slopes
-from wasserflow.training.settings import require_adam, require_counts, require_not_negative
+from wasserflow.training.settings import require_adam, require_not_negative
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class SmoothRefit:
 
     def __post_init__(self) -> None:
         require_sets(real=self.real)
-        require_steps(self.updates, "updates")
+        require_counts(updates=self.updates)
         require_adam(self.lr, (0.9, 0.999))
         require_not_negative(r1=self.r1, r2=self.r2)
         require_counts(batch_size=self.batch_size)

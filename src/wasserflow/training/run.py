@@ -16,11 +16,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from wasserflow.checks import require_counts
 from wasserflow.training.batches import IterationData
 from wasserflow.training.last_checkpoint import LastCheckpoint
 from wasserflow.training.modes import TrainMode
 from wasserflow.training.resuming import require_resumable
-from wasserflow.training.settings import require_counts
 
 
 def check_run(out: Path, run: Mapping[str, Any]) -> None:

@@ -3,25 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
-
-
-def require_counts(least: int = 1, /, **counts: int) -> None:
-    """Refuse anything but ints of at least so much.
-
-    Raises:
-        TypeError: one that is not an int.
-        ValueError: one below the least.
-
-    Example:
-        >>> from wasserflow.training.settings import require_counts
-        >>> require_counts(batch_size=64, iterations=1)
-    """
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, Integral):
-            raise TypeError(f"{name} is {value!r}; give an int")
-        if value < least:
-            raise ValueError(f"{name} is {value}; give {least} or more")
 
 
 def require_not_negative(**numbers: float) -> None:

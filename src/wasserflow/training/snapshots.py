@@ -10,10 +10,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from wasserflow.checks import require_counts
 from wasserflow.modes import evaluating
 from wasserflow.reports.grids import image_grid
 from wasserflow.spaces import PriorSpace
-from wasserflow.training.settings import require_counts
 
 
 class SampleGrid(Callback):

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from wasserflow.checks import require_counts
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Integrator
 from wasserflow.potentials import Energy
@@ -52,8 +53,7 @@ def staged_flow(
         >>> staged_flow(torch.ones(1, 2), (down, 2), (down, 1), wf.EulerMaruyama(0.5), seeds, batch_size=1)
         tensor([[0.1250, 0.1250]])
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; give at least 1")
+    require_counts(batch_size=batch_size)
     moved = []
     for start in range(0, len(x0), batch_size):
         rows = slice(start, start + batch_size)

@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from wasserflow.checks import require_counts
 from wasserflow.data.text import Alphabet
 from wasserflow.models.char_gan import CharacterCritic, CharacterGenerator
+from wasserflow.seeds import global_stream
 from wasserflow.spaces import Normal
 from wasserflow.training.batches import IterationData
 from wasserflow.training.centring import centre
 from wasserflow.training.learning_rate import LinearDecay
 from wasserflow.training.run import check_run, fit_run
-from wasserflow.training.settings import require_counts
 from wasserflow.training.text_monitor import TextMonitor
 from wasserflow.training.wgan_gp import WGANGP
 
@@ -109,9 +110,7 @@ def train_text_gan(
             f"{critic_steps * batch_size}; give more text, or take smaller batches"
         )
     sizes: dict[str, Any] = {"characters": len(alphabet), "width": width, "length": length}
-    # Initial weights come from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         networks = CharacterGenerator(**sizes, latent_dim=latent_dim), CharacterCritic(**sizes)
     gan = WGANGP(
         *networks, Normal(latent_dim), penalty=penalty, critic_steps=critic_steps, lr=lr, betas=betas, seed=seed

@@ -10,6 +10,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from wasserflow.checks import require_counts
 from wasserflow.data.text import Alphabet
 from wasserflow.metrics.ngrams import ngram_divergence
 from wasserflow.reports import save_curves
@@ -46,9 +47,7 @@ class TextMonitor(Callback):
         samples: int = 2_000,
         seed: int = 0,
     ) -> None:
-        for name, value in (("every", every), ("samples", samples)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; give at least 1")
+        require_counts(every=every, samples=samples)
         self.alphabet, self.held_out, self.out = alphabet, held_out, out
         self.every, self.samples, self.seed = every, samples, seed
         self.curve: dict[int, dict[str, float]] = {}

@@ -12,13 +12,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from wasserflow.checks import require_counts
 from wasserflow.data.images import to_float
 from wasserflow.modes import evaluating
 from wasserflow.spaces import Normal
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
-from wasserflow.training.settings import require_counts, require_not_negative
+from wasserflow.training.settings import require_not_negative
 from wasserflow.training.snapshots import SampleGrid
 
 

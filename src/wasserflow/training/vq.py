@@ -13,13 +13,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from wasserflow.checks import require_counts
 from wasserflow.data.images import to_float
 from wasserflow.models.vq import vq_autoencoder
+from wasserflow.seeds import global_stream
 from wasserflow.spaces import Codebook
 from wasserflow.training.augment import flip
 from wasserflow.training.batches import ValidatedIterationData, step_stream
 from wasserflow.training.run import check_run, fit_run
-from wasserflow.training.settings import require_counts, require_not_negative
+from wasserflow.training.settings import require_not_negative
 
 
 class VQAutoencoder(lightning.LightningModule):
@@ -270,9 +272,7 @@ def train_vq(
         ImportError: diffusers is not installed.
     """
     check_run(out, run)
-    # Initial weights come from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         sizes = {"image_size": train.shape[-1], "image_channels": train.shape[1]}
         network = vq_autoencoder(codes, latent_channels, widths=widths, **sizes)
     autoencoder = VQAutoencoder(network, lr=lr, commitment=commitment, continuous=continuous, flips=flips, seed=seed)

@@ -10,15 +10,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from wasserflow.checks import require_counts
 from wasserflow.data.toy import Gaussians25, SwissRoll
 from wasserflow.models.mlp import mlp_critic, mlp_generator
+from wasserflow.seeds import global_stream
 from wasserflow.spaces import Normal, PriorSpace
 from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.centring import centre
 from wasserflow.training.optimizers import optimizer_at
 from wasserflow.training.penalties import gradient_penalty
 from wasserflow.training.run import check_run, fit_run
-from wasserflow.training.settings import require_adam, require_counts, require_not_negative
+from wasserflow.training.settings import require_adam, require_not_negative
 
 
 class WGANGP(lightning.LightningModule):
@@ -179,8 +181,7 @@ def train_wgan_gp(
     check_run(out, run)
     require_counts(iterations=iterations, points=points, batch_size=batch_size)
     # Loaders and trainers draw from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         networks = mlp_generator(width=width, layers=layers), mlp_critic(width=width, layers=layers)
         gan = WGANGP(*networks, prior=Normal(2) if prior is None else prior, penalty=penalty, seed=seed)
         batches = IterationData(

@@ -54,5 +54,5 @@ def test_no_levels_are_refused_and_not_taken_for_the_default(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         train(tmp_path / "run", "mnist", monkeypatch, "--levels", "0")
-    assert "levels is 0; it must be at least 1" in capsys.readouterr().err
+    assert "levels is 0; give at least 1" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

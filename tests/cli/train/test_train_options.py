@@ -106,7 +106,7 @@ def test_no_units_are_refused_and_not_taken_for_the_default(
     *others, name, value = words.split()
     with pytest.raises(SystemExit, match="2"):
         main(["train", *others, name, value, "--out", str(tmp_path / "run")])
-    assert f"{name.removeprefix('--')} is {value}; it must be at least 1" in capsys.readouterr().err
+    assert f"{name.removeprefix('--')} is {value}; give at least 1" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -113,7 +113,7 @@ def test_it_refines_as_a_generator() -> None:
 def test_refusals() -> None:
     for sizes, message in (
         ({"image_size": 28, "levels": 3}, "image_size is 28, which cannot be halved 3 times; give a multiple of 8"),
-        ({"levels": 0}, "levels is 0; it must be at least 1"),
+        ({"levels": 0}, "levels is 0; give at least 1"),
         ({"depth": 0}, "depth is 0"),
         ({"temperature": 0.0}, "temperature is 0.0; it must be positive"),
     ):

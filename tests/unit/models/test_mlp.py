@@ -65,10 +65,10 @@ def test_a_fresh_network_keeps_the_size_of_a_signal() -> None:
 @pytest.mark.parametrize("name", ["event", "width", "layers"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_sizes_below_one_are_refused(make: Callable[..., nn.Sequential], name: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"{name} is {value}; it must be at least 1"):
+    with pytest.raises(ValueError, match=f"{name} is {value}; give at least 1"):
         make(**{name: value})
 
 
 def test_a_generator_needs_latents() -> None:
-    with pytest.raises(ValueError, match="latent is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="latent is 0; give at least 1"):
         mlp_generator(latent=0)

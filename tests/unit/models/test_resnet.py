@@ -31,7 +31,7 @@ def test_a_block_adds_its_convolutions_to_its_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "says"), [({"widths": []}, "widths is empty; give"), ({"widths": (4, 0)}, "width is 0; it must be at")]
+    ("sizes", "says"), [({"widths": []}, "widths is empty; give"), ({"widths": (4, 0)}, "width is 0; give at least 1")]
 )
 def test_a_network_needs_channels(sizes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):

@@ -91,5 +91,5 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match="image_size is 28; it must be a positive multiple of 8"):
         SNResNetGenerator(8, image_size=28)
     for make in (SNResNetGenerator, SNResNetCritic):
-        with pytest.raises(ValueError, match="channels is 0; it must be at least 1"):
+        with pytest.raises(ValueError, match="channels is 0; give at least 1"):
             make(0)

@@ -80,8 +80,8 @@ def test_a_critic_without_spectral_norm_keeps_activations_at_their_size() -> Non
 
 
 def test_sizes_below_one_are_refused() -> None:
-    with pytest.raises(ValueError, match="latent_dim is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="latent_dim is 0; give at least 1"):
         SNDCGANGenerator(16, latent_dim=0)
     for make in (SNDCGANGenerator, SNDCGANCritic):
-        with pytest.raises(ValueError, match="image_channels is 0; it must be at least 1"):
+        with pytest.raises(ValueError, match="image_channels is 0; give at least 1"):
             make(16, image_channels=0)

@@ -52,5 +52,5 @@ def test_sizes_that_do_not_fit_are_refused(make: type) -> None:
         make(image_size=7)
     with pytest.raises(ValueError, match="widths is empty"):
         make(widths=())
-    with pytest.raises(ValueError, match="width is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="width is 0; give at least 1"):
         make(widths=(8, 0, 4))

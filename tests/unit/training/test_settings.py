@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import wasserflow as wf
+from wasserflow.checks import require_counts
 from wasserflow.data.images import LabelledImages
 from wasserflow.data.text import Alphabet
 from wasserflow.data.toy import SwissRoll
@@ -26,7 +27,7 @@ from wasserflow.training.glow import train_glow
 from wasserflow.training.image_gan import train_image_gan
 from wasserflow.training.mmd_gan import train_mmd_gan
 from wasserflow.training.run import fit_run
-from wasserflow.training.settings import require_adam, require_counts, require_not_negative, require_positive
+from wasserflow.training.settings import require_adam, require_not_negative, require_positive
 from wasserflow.training.text_gan import train_text_gan
 from wasserflow.training.vae import train_vae
 from wasserflow.training.vq import train_vq

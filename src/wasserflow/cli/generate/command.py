@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from torch import Tensor
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.generate.conditioning import Conditioning, conditioning
 from wasserflow.cli.generate.copies import read_neighbours
 from wasserflow.cli.generate.interpolation import read_interpolation
@@ -80,9 +81,8 @@ def generate(
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
-    for name, value, least in (("n", n, 1), ("batch_size", batch_size, 1), ("extra_steps", extra_steps, 0)):
-        if value < least:
-            raise ValueError(f"{name} is {value}; give at least {least}")
+    require_counts(n=n, batch_size=batch_size)
+    require_counts(0, extra_steps=extra_steps)
     pretrained = zoo.load(model)
     ratio = _generator(pretrained, model)
     asked = conditioning(

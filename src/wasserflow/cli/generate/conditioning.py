@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.names.judges import load_classifier
 from wasserflow.data.images import to_float, to_uint8
 from wasserflow.ratios import classifier_log_ratio, log_probability_of
@@ -93,9 +94,7 @@ def conditioning(
     if not 0 <= certainty < 1:
         raise ValueError(f"certainty is {certainty}; give a probability below 1")
     guided_steps = flow_steps if guided_steps is None else guided_steps
-    for name, value in (("guided_steps", guided_steps), ("attempts", attempts)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; give at least 1")
+    require_counts(guided_steps=guided_steps, attempts=attempts)
     network, classes = load_classifier(classifier, "classifier", example)
     how = (guidance, guided_steps, attempts, certainty)
     if label == "all":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import torch
 from torch import Tensor
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.generate.conditioning import Conditioning, conditioning
 from wasserflow.cli.generate.translation_report import TranslationReport, kept_of_source, printed
 from wasserflow.cli.names.images import ImagesName, images_of
@@ -69,13 +70,9 @@ def translate(
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
-    for name, value, least in (
-        ("n", n, 1 + bool(judge)),
-        ("batch_size", batch_size, 1),
-        ("extra_steps", extra_steps or 0, 0),
-    ):
-        if value < least:
-            raise ValueError(f"{name} is {value}; give at least {least}")
+    require_counts(1 + bool(judge), n=n)
+    require_counts(batch_size=batch_size)
+    require_counts(0, extra_steps=extra_steps or 0)
     pretrained = zoo.load(model)
     ratio: Any = pretrained.networks.get("model")
     if not hasattr(ratio, "transport"):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.names.critics import critic_named, require_judged
 from wasserflow.cli.names.measures import POINTS, Measure, measure_for
 from wasserflow.cli.names.pairs import generator_named
@@ -112,9 +113,7 @@ def refine(
     card = pretrained.card
     if batch_size is None:
         batch_size = InferenceOptions.batch_size if method == "gmi" else card.refine.get("batch_size", 100)
-    for name, value in (("n", n), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; give at least 1")
+    require_counts(n=n, batch_size=batch_size)
     judge = critic_named(pretrained, critic)
     given: dict[str, Any] = {"divergence": divergence, "step_size": step_size, "temperature": temperature}
     given |= {"tolerance": tolerance, "steps": steps, "space": space, "weights": weights, "density": density}

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.reproduce.fdrl_toy_figures import save_crossing, save_swiss_rolls
 from wasserflow.cli.reproduce.fdrl_toy_trainings import (
     ACROSS_THE_CHASM,
@@ -71,9 +72,7 @@ def reproduce_fdrl_toy(
         overwrite: Replace an earlier run in --out.
         progress: Show progress bars.
     """
-    for name, value in (("seeds", seeds), ("crossing_steps", crossing_steps), ("swiss_roll_steps", swiss_roll_steps)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; give at least 1")
+    require_counts(seeds=seeds, crossing_steps=crossing_steps, swiss_roll_steps=swiss_roll_steps)
     prepare_out_dir(out, overwrite, resume)
     if overwrite:
         shutil.rmtree(out / "runs", ignore_errors=True)

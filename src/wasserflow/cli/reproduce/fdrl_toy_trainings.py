@@ -18,7 +18,7 @@ from wasserflow.data.toy import SwissRoll
 from wasserflow.flow import FlowDiverged
 from wasserflow.metrics.toy import wasserstein2
 from wasserflow.models import mlp_ratio
-from wasserflow.seeds import subseed
+from wasserflow.seeds import global_stream, subseed
 from wasserflow.spaces import Gaussian, Normal
 from wasserflow.training.batches import IterationData
 from wasserflow.training.divergence_guard import DivergenceGuard
@@ -166,9 +166,7 @@ def _trained(
     callbacks: Sequence[Callback] = (),
 ) -> FlowGuidedRatio[Any]:
     divergence, loss = PAIRINGS[pairing]
-    # Initial weights come from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         network = mlp_ratio()
     of_model = {name: value for name, value in options.items() if name != "batch_size"}
     model = FlowGuidedRatio(network, start, divergence, loss, **of_model, seed=seed)

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from wasserflow.checks import require_counts
+
 _PATIENCE = 30.0  # seconds for a process to leave what it has finished
 _TICK = 0.05
 
@@ -35,9 +37,7 @@ class Processes:
     """
 
     def __init__(self, devices: int, num_nodes: int) -> None:
-        for name, value in (("devices", devices), ("num_nodes", num_nodes)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; give at least 1")
+        require_counts(devices=devices, num_nodes=num_nodes)
         self._fabric = None
         self.device = _device()
         if devices * num_nodes > 1:

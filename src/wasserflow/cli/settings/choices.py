@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from wasserflow import divergences
-from wasserflow.checks import require_steps
+from wasserflow.checks import require_counts
 from wasserflow.flow import Watch
 from wasserflow.integrators import AdaptiveEuler, EulerMaruyama, Integrator
 from wasserflow.integrators.schedule import step_size_at, temperature_at
@@ -61,7 +61,7 @@ class MethodOptions:
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        require_steps(self.steps)
+        require_counts(steps=self.steps)
         if self.step_size is not None:
             step_size_at(self.step_size, step=0)
         if self.temperature is not None:

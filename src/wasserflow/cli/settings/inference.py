@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from wasserflow.checks import require_weights
+from wasserflow.checks import require_counts, require_weights
 from wasserflow.cli.names.measures import POINTS
 from wasserflow.cli.names.real_samples import as_floats, training_samples
 from wasserflow.cli.settings.choices import Runner, SpaceName
@@ -95,9 +95,7 @@ class InferenceOptions:
         options = cls(**{**own, **given})
         require_weights(options.weights)
         options.estimator()
-        for name in ("references", "steps"):
-            if getattr(options, name) < 1:
-                raise ValueError(f"{name} is {getattr(options, name)}; give at least 1")
+        require_counts(references=options.references, steps=options.steps)
         return options
 
     def estimator(self) -> Density:

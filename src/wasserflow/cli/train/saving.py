@@ -9,19 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from wasserflow import models
-from wasserflow.cli.names.images import SHIPPED_PAIRS
+from wasserflow.cli.names.images import IMAGE_SETS
 from wasserflow.models.pretrained import Card, Recipe, save_pretrained
+from wasserflow.seeds import global_stream
 
 
 def built(seed: int, *recipes: Recipe) -> list[nn.Module]:
     """Build networks by names of `wasserflow.models`, their weights from one stream, one after another."""
-    # Initial weights come from torch's global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with global_stream(seed):
         return [getattr(models, recipe.make)(**recipe.arguments) for recipe in recipes]
 
 
@@ -67,4 +65,4 @@ def save_trained(
 def _use(networks: Mapping[str, Recipe], data: str) -> str:
     if "critic" in networks:
         return "refine --model"
-    return f"train corrector --model {SHIPPED_PAIRS.get(data, '<a pair>')} --generator"
+    return f"train corrector --model {IMAGE_SETS[data].pair if data in IMAGE_SETS else '<a pair>'} --generator"
