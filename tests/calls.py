@@ -97,8 +97,13 @@ def examples(dtype: torch.dtype = torch.float64, n: int = BATCH) -> dict[str, An
     }
 
 
+def reno(critic: Any, z0: Tensor, generator: Any = None, steps: int = 10, seed: Any = 0, **changes: Any) -> Any:
+    """`wf.methods.reno`, whose critic is a reward."""
+    return wf.methods.reno(critic, z0, generator, steps=steps, seed=seed, **changes)
+
+
 # Methods whose arguments have other names than the rest's.
-ADAPTED = {"gmi": gmi, "vq_inference": vq_inference}
+ADAPTED = {"gmi": gmi, "reno": reno, "vq_inference": vq_inference}
 
 # Optional parameters given all the same: fewer steps, and constants which would couple the batch if estimated.
 CHEAP = {"steps": 4, "lipschitz": 1.0}

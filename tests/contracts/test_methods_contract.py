@@ -16,7 +16,7 @@ REFINERS = refinement_methods()
 SAMPLERS = sampling_methods()
 METHODS = REFINERS | SAMPLERS
 # Started far enough from the optimum that a run moves, and with noise where the method has any.
-DETERMINISTIC = {"dot"}
+DETERMINISTIC = {"dot", "reno"}
 TOLERANCE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol": 1e-10, "atol": 1e-10}}
 
 

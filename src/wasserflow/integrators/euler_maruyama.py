@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from wasserflow.integrators.limit import require_limit, shortened
 from wasserflow.integrators.schedule import Schedule, step_size_at, temperature_at
 from wasserflow.integrators.state import Drift, State
 from wasserflow.seeds import Noise
@@ -38,8 +39,7 @@ class EulerMaruyama:
     longest_step: float | None = None
 
     def __post_init__(self) -> None:
-        if self.longest_step is not None and not self.longest_step > 0:
-            raise ValueError(f"longest_step is {self.longest_step}; give a number above 0, or None for no limit")
+        require_limit(longest_step=self.longest_step)
         step_size_at(self.step_size, 0)
         temperature_at(self.temperature, 0)
 
@@ -51,17 +51,9 @@ class EulerMaruyama:
         """Move every particle once."""
         velocity, energy = drift(state.x)
         step_size = step_size_at(self.step_size, state.step)
-        move = step_size * velocity
-        if self.longest_step is not None:
-            move = shortened(move, self.longest_step)
+        move = shortened(step_size * velocity, self.longest_step)
         x = state.x + move + diffusion(state, step_size, self.temperature, noise)
         return state.moved(x, energy, evaluations=1)
-
-
-def shortened(move: Tensor, longest: float) -> Tensor:
-    """The (batch, *event) moves, those longer than `longest` brought down to it."""
-    lengths = move.reshape(len(move), -1).norm(dim=1).view(-1, *[1] * (move.ndim - 1))
-    return move * (longest / lengths).clamp(max=1.0)
 
 
 def diffusion(state: State, step_size: float, schedule: Schedule, noise: Noise) -> Tensor | float:

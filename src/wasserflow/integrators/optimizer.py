@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from wasserflow.integrators.limit import require_limit, shortened
 from wasserflow.integrators.state import Drift, State
 from wasserflow.seeds import Noise
 
@@ -23,10 +24,12 @@ class Optimizer:
 
     Args:
         make: a class of `torch.optim` but LBFGS, or a `functools.partial` of one with its settings.
+        longest_gradient: the largest norm of a particle's gradient that the optimiser is given: a longer one is cut to
+            it. None for no limit.
 
     Raises:
         TypeError: make is not callable.
-        ValueError: an optimiser that evaluates the loss itself, as LBFGS does.
+        ValueError: an optimiser that evaluates the loss itself, as LBFGS does, or a limit that is not positive.
 
     Source: DOT (Tanaka 2019, arXiv 1910.06832), algorithm 1, which uses Adam.
 
@@ -38,8 +41,10 @@ class Optimizer:
     """
 
     make: Callable[[list[Tensor]], torch.optim.Optimizer]
+    longest_gradient: float | None = None
 
     def __post_init__(self) -> None:
+        require_limit(longest_gradient=self.longest_gradient)
         if not callable(self.make):
             raise TypeError(f"make is {self.make!r}; give a class of torch.optim, or a functools.partial of one")
         made = self.make.func if isinstance(self.make, partial) else self.make
@@ -59,7 +64,7 @@ class Optimizer:
         _require_gradient_steps(type(optimizer))
         if state.memory is not None:
             optimizer.load_state_dict(deepcopy(state.memory))
-        x.grad = -velocity
+        x.grad = shortened(-velocity, self.longest_gradient)
         optimizer.step()
         return state.moved(x, energy, evaluations=1, memory=optimizer.state_dict())
 

@@ -10,6 +10,7 @@ from wasserflow.methods.mala import mala
 from wasserflow.methods.metropolis_sample import metropolis_sample
 from wasserflow.methods.refreshed import refreshed
 from wasserflow.methods.rejection_sample import rejection_sample
+from wasserflow.methods.reno import reno
 from wasserflow.methods.vq_inference import vq_inference
 from wasserflow.refinement import Refinement
 
@@ -25,5 +26,6 @@ __all__ = [
     "refine",
     "refreshed",
     "rejection_sample",
+    "reno",
     "vq_inference",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from wasserflow.checks import require_counts
 from wasserflow.proposals import Propose, chosen, draw, slot_seeds
 from wasserflow.ratios import LogRatio
 from wasserflow.refinement import Refinement
@@ -35,10 +36,7 @@ def best_of(propose: Propose, log_ratio: LogRatio, n: int, k: int = 8, seed: See
         >>> wf.methods.best_of(wf.spaces.Normal(2).sample, lambda x: x[:, 0], 100, k=4).samples[:, 0].mean() > 0.7
         tensor(True)
     """
-    if isinstance(k, bool) or not isinstance(k, int):
-        raise TypeError(f"k is {k!r}; give an int of at least 1")
-    if k < 1:
-        raise ValueError(f"k is {k}; take at least 1 proposal a sample")
+    require_counts(k=k)
     seeds = slot_seeds(propose, log_ratio, n, seed)
     samples, best = draw(propose, log_ratio, seeds, 0)
     for step in range(1, k):

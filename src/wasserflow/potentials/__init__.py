@@ -8,7 +8,7 @@ from wasserflow.potentials.gradient import energy_and_gradient
 from wasserflow.potentials.interaction import Interaction
 from wasserflow.potentials.learned import LearnedRatio
 from wasserflow.potentials.potential import Energy, Potential, WeightedSum
-from wasserflow.potentials.prior import GaussianPrior, Prior
+from wasserflow.potentials.prior import GaussianPrior, NormPrior, Prior
 from wasserflow.potentials.proximal import Proximal
 from wasserflow.potentials.pullback import Pullback
 
@@ -22,6 +22,7 @@ __all__ = [
     "GaussianPrior",
     "Interaction",
     "LearnedRatio",
+    "NormPrior",
     "Potential",
     "Prior",
     "Proximal",

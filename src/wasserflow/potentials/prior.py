@@ -10,6 +10,7 @@ from torch import Tensor
 from wasserflow.potentials.potential import Potential
 from wasserflow.spaces import PriorSpace
 from wasserflow.spaces.normal import gaussian_energy
+from wasserflow.spaces.space import sum_event
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,23 @@ class GaussianPrior(Potential):
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the energy of (batch, *event) latents."""
         return gaussian_energy(x)
+
+
+@dataclass(frozen=True)
+class NormPrior(Potential):
+    """‖z‖² / 2 - (d - 1) log ‖z‖, the energy of the norm that d standard normal numbers have.
+
+    It asks nothing of the direction, and is least at ‖z‖ = sqrt(d - 1), where `GaussianPrior` would pull on to 0.
+
+    Source: Samuel et al. 2023 (arXiv 2306.08687), section 4; ReNO (arXiv 2406.04312), section 3.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> wf.potentials.NormPrior()(torch.ones(1, 4))
+        tensor([-0.0794])
+    """
+
+    def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
+        """Evaluate the energy of (batch, *event) latents; infinite at 0 where they have more than one number."""
+        squares = sum_event(x.square())
+        return squares / 2 - (x.shape[1:].numel() - 1) / 2 * squares.log()
