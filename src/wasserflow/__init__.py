@@ -57,6 +57,7 @@ __all__ = [
     "layer_features",
     "least_squares",
     "logistic",
+    "memory",
     "methods",
     "metrics",
     "models",
@@ -75,6 +76,7 @@ __all__ = [
 
 _ROOMS_THAT_LOAD_WHEN_USED = {
     "data": "wasserflow.data",
+    "memory": "wasserflow.memory",
     "metrics": "wasserflow.metrics",
     "models": "wasserflow.models",
     "reports": "wasserflow.reports",

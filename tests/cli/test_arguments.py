@@ -11,14 +11,16 @@ from wasserflow.cli import main
 from wasserflow.cli.arguments import normalised
 
 
-@pytest.mark.parametrize("words", [[], ["train"], ["reproduce"]])
-def test_no_command_is_refused_with_those_that_there_are(capsys, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "known"), [([], ["refine", "train"]), (["train"], ["sndcgan", "vq"]), (["reproduce"], ["gmi"])]
+)
+def test_no_command_is_refused_with_those_that_there_are(capsys, words: list[str], known: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 2
     said = capsys.readouterr().err
-    assert "usage: wasserflow" in said
-    assert "to be one of" in said
+    assert f"{' '.join(['wasserflow', *words])}: give one of its commands, " in said
+    assert all(name in said for name in known)
 
 
 @pytest.mark.parametrize("joined", [False, True])

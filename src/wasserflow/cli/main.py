@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from wasserflow import __version__
 from wasserflow.cli.arguments import normalised, switches
 from wasserflow.memory import keep_freed_memory
 
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from jsonargparse import auto_cli
 
     from wasserflow.cli.commands import commands
+    from wasserflow.cli.parser import Parser
 
     if arguments is None:
         keep_freed_memory()
@@ -34,7 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with warnings.catch_warnings(), _sigterm_interrupts():
             warnings.showwarning = _once()
             found = commands(words)
-            auto_cli(found, args=normalised(words, switches(found)), as_positional=False, prog="wasserflow")
+            words = normalised(words, switches(found))
+            auto_cli(
+                found, args=words, as_positional=False, prog="wasserflow", version=__version__, parser_class=Parser
+            )
+    except BrokenPipeError:
+        # Nobody reads on, as after `| head`; python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"wasserflow: {error}", file=sys.stderr)
         raise SystemExit(2) from error

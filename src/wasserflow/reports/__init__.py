@@ -10,7 +10,7 @@ from wasserflow.reports.record import RunRecord
 from wasserflow.reports.reliability import save_reliability
 from wasserflow.reports.run_directory import check_out_dir, prepare_out_dir
 from wasserflow.reports.scatter import save_scatter_panels, scatter_frame
-from wasserflow.reports.spreads import Spread, spread, spread_text
+from wasserflow.reports.spreads import Spread, sets_told, spread, spread_text
 from wasserflow.reports.table import before_after_table, format_table
 from wasserflow.reports.velocity_field import save_velocity_fields
 
@@ -31,6 +31,7 @@ __all__ = [
     "save_scatter_panels",
     "save_velocity_fields",
     "scatter_frame",
+    "sets_told",
     "shared_limits",
     "side_by_side",
     "spread",

@@ -36,7 +36,8 @@ def save_animation(path: str | Path, frames: Sequence[Image.Image], frame_ms: in
     sheet = Image.new("RGB", (frames[0].width, frames[0].height * len(shown)))
     for number, frame in enumerate(shown):
         sheet.paste(frame, (0, number * frame.height))
-    palette = sheet.quantize(256)
+    # The usual median cut gives rare colours away: saturated ones turn grey.
+    palette = sheet.quantize(256, method=Image.Quantize.FASTOCTREE)
     indexed = [frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [frame_ms] * len(indexed)
     durations[0] = durations[-1] = hold_ms

@@ -58,5 +58,5 @@ def save_latent_density(
         picture = axes.imshow(density, origin="lower", extent=(*limits, *limits), cmap="Blues", vmin=0.0, vmax=1.0)
         size = min(8.0, max(2.0, 8000 / len(cloud)))
         axes.scatter(*cloud.detach().cpu().numpy().T, s=size, color=BEFORE_COLOUR, alpha=0.7, linewidths=0)
-    figure.colorbar(picture, ax=panels, extend="max", label="density of the latents (relative)")
+    figure.colorbar(picture, ax=panels, extend="max", label="exp(log-ratio), relative")
     figure.savefig(path, bbox_inches="tight")

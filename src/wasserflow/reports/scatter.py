@@ -27,8 +27,9 @@ def save_scatter_panels(
     after: Mapping[str, Float[Tensor, "_ 2"]],
     data: Float[Tensor, "m 2"] | None = None,
     title: str | None = None,
+    generator: str = "generator",
 ) -> None:
-    """Plot samples before the flow and after each method, in panels of equal limits.
+    """Plot samples of the generator and after each method, in panels of equal limits.
 
     Args:
         path: the file; its suffix gives the format (png, pdf, svg).
@@ -36,6 +37,7 @@ def save_scatter_panels(
         after: panel title -> (n, 2) samples; a title may have a second line, such as a metric.
         data: (m, 2) real samples, drawn in grey behind every panel.
         title: above the sheet.
+        generator: title of the first panel; as those of the others.
 
     Raises:
         ValueError: particles that are not a finite, non-empty (n, 2) cloud.
@@ -45,13 +47,13 @@ def save_scatter_panels(
         >>> x = torch.randn(200, 2)
         >>> save_scatter_panels(tempfile.mkdtemp() + "/samples.png", x, {"DGflow (KL)": x / 2})
     """
-    clouds = {"generator": before, **after} if data is None else {"data": data, "generator": before, **after}
+    shown = {generator: before, **after}
+    clouds = shown if data is None else {"data": data, **shown}
     for name, cloud in clouds.items():
         check_cloud(name, cloud)
-    names = ["generator", *after]
-    figure, panels = panel_sheet(names, shared_limits(clouds.values()), title)
-    for axes, name in zip(panels, names, strict=True):
-        _draw(axes, clouds[name], data, BEFORE_COLOUR if name == "generator" else AFTER_COLOUR, name)
+    figure, panels = panel_sheet(list(shown), shared_limits(clouds.values()), title)
+    for axes, (name, cloud) in zip(panels, shown.items(), strict=True):
+        _draw(axes, cloud, data, BEFORE_COLOUR if name == generator else AFTER_COLOUR)
     # One legend for the sheet: the colours mean the same in every panel.
     first, last = (axes.get_legend_handles_labels() for axes in (panels[0], panels[-1]))
     entries = dict(zip([*first[1], *last[1]], [*first[0], *last[0]], strict=True))
@@ -86,16 +88,16 @@ def scatter_frame(
     """
     check_cloud(title or "particles", particles)
     figure, (axes,) = panel_sheet([title or " "], limits)
-    _draw(axes, particles, data, AFTER_COLOUR, "samples")
+    _draw(axes, particles, data, AFTER_COLOUR)
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return Image.open(file).convert("RGB")
 
 
-def _draw(axes: Any, particles: Tensor, data: Tensor | None, colour: str, name: str) -> None:
+def _draw(axes: Any, particles: Tensor, data: Tensor | None, colour: str) -> None:
     if data is not None:
         axes.scatter(*_columns(data), s=2.5, color=DATA_COLOUR, alpha=0.5, linewidths=0, label="data", rasterized=True)
-    label = "generator" if name == "generator" else "after the flow"
+    label = "generator" if colour == BEFORE_COLOUR else "after the method"
     size = min(6.0, max(1.5, 6000 / len(particles)))
     axes.scatter(*_columns(particles), s=size, color=colour, alpha=0.7, linewidths=0, label=label, rasterized=True)
 

@@ -36,3 +36,18 @@ def spread_text(measured: Spread | None, digits: int, sign: str = "", unit: str 
         return None
     around = "" if measured["std"] is None else f" ± {measured['std']:.{digits}f}"
     return f"{measured['mean']:{sign}.{digits}f}{around}{unit}"
+
+
+def sets_told(sets: int, n: int, samples: str = "samples") -> str:
+    """Say what the numbers of a table are taken over.
+
+    Args:
+        sets: how many sets of samples, each of its own seed.
+        n: samples a set.
+        samples: what they are.
+
+    Example:
+        >>> sets_told(3, 500), sets_told(1, 500)
+        ('mean ± standard deviation over 3 sets of 500 samples', 'one set of 500 samples')
+    """
+    return f"mean ± standard deviation over {sets} sets of {n} {samples}" if sets > 1 else f"one set of {n} {samples}"

@@ -90,8 +90,8 @@ def test_table_of_every_method(points: list[str], tmp_path: Path, capsys) -> Non
     assert float(written["DOT"]["wasserstein2_mean"]) == table["DOT"]["wasserstein2"]["mean"]
     assert written["DOT"]["acceptance_mean"] == ""
     assert json.loads((out / "run.json").read_text())["status"] == "finished"
-    best = min(table.values(), key=lambda row: row["wasserstein2"]["mean"])
-    assert f"best by W2: {best['method']} " in said
+    best = max(table.values(), key=lambda row: row["kde_score"]["mean"])
+    assert f"best by KDE: {best['method']} " in said
 
 
 def test_curves_end_at_the_table(points: list[str], tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_curves_end_at_the_table(points: list[str], tmp_path: Path) -> None:
     for label, results in content(tmp_path / "out")["results"].items():
         for result in results:
             last = list(result["curve"].values())[-1]
-            assert last == {"units": result["units"], "distance": result["metrics"]["wasserstein2"]}
+            assert last == {"units": result["units"], "distance": result["metrics"]["kde_score"]}
             # One gradient evaluation is too little for MALA, which needs one to start and one a step.
             budgets = {"no refinement": ["0"], "MALA": ["3"]}.get(label, ["1", "3"])
             assert list(result["curve"]) == budgets

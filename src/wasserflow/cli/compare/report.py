@@ -14,7 +14,7 @@ from wasserflow.cli.compare.work import Columns, Result
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.reports import format_table
 from wasserflow.reports.compute import Points, save_quality_against_compute
-from wasserflow.reports.spreads import spread, spread_text
+from wasserflow.reports.spreads import sets_told, spread, spread_text
 
 _SPENT = {"units": ("units/sample", 1), "setup_units": ("set-up units", 0), "acceptance": ("accepted", 3)}
 _SECONDS = {"seconds": ("seconds", 1)}
@@ -70,7 +70,8 @@ def save_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def notes(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns: Columns) -> str:
     """What the numbers are, and who wins."""
     first, (heading, digits) = next(iter(columns.items()))
-    ranked = sorted((row for row in rows if row[first]), key=lambda row: row[first]["mean"])
+    higher = heading.endswith("↑")
+    ranked = sorted((row for row in rows if row[first]), key=lambda row: row[first]["mean"], reverse=higher)
     best = ", ".join(f"{row['method']} {spread_text(row[first], digits)}" for row in ranked[:3])
     budget, line = config["budget"], config["line"]
     lines = [
@@ -83,8 +84,8 @@ def notes(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns:
         f"MALA, DRS, OBRS and MH-GAN are given the calibrated critic, {line['slope']:.3g} × critic "
         f"{line['offset']:+.3g}; the others the critic as it is",
         "naive ascent is DGflow KL at temperature 0; where the card has this temperature, the two rows are the same",
-        f"mean ± standard deviation over {config['seeds']} seeds of {config['n']} samples, against "
-        f"{config['reference']}" + (f" in the features of {config['features']}" if config["features"] else ""),
+        f"{sets_told(config['seeds'], config['n'])}, against {config['reference']}"
+        + (f" in the features of {config['features']}" if config["features"] else ""),
     ]
     if config["precision"] != "float32":
         lines.append(f"networks ran in {config['precision']}")
@@ -112,8 +113,8 @@ def save_figure(
     if not moved and not drawn:
         return
     heading = next(iter(columns.values()))[0]
-    title = f"{config['model']}, {config['n']} samples, {config['seeds']} seeds"
-    spent = "units a sample (a gradient evaluation in latent space: 2, a proposal: 1)"
+    title = f"{config['model']}, {sets_told(config['seeds'], config['n'])}"
+    spent = "compute a sample, in units (a gradient evaluation in latent space: 2, a proposal: 1)"
     save_quality_against_compute(path, moved, drawn, _curve(results[base.label]), heading, spent, title)
 
 

@@ -15,7 +15,7 @@ from wasserflow.models.pretrained import Card
 
 # Metric -> its name in the header and its digits; the first one ranks the methods and is plotted.
 IMAGE_COLUMNS = {"frechet": ("Fréchet ↓", 3), "kid": ("KID ↓", 4), "precision": ("prec. ↑", 3), "recall": ("rec. ↑", 3)}
-POINT_COLUMNS = {"wasserstein2": ("W2 ↓", 4), "high_quality_percent": ("HQ % ↑", 1), "kde_score": ("KDE ↑", 0)}
+POINT_COLUMNS = {"kde_score": ("KDE ↑", 0), "high_quality_percent": ("HQ % ↑", 1), "wasserstein2": ("W2 ↓", 4)}
 
 Columns = Mapping[str, tuple[str, int]]
 Result = dict[str, Any]

@@ -19,7 +19,7 @@ from wasserflow.cli.reproduce.dgflow_tables import TABLES, Subject, Table, Work,
 from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
-from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir
+from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir, sets_told
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _report(
 def _notes(config: Mapping[str, Any]) -> str:
     settings = config["settings"]
     lines = [
-        f"ours: mean ± standard deviation over {config['seeds']} seeds of {config['n']} samples, against the "
+        f"ours: {sets_told(config['seeds'], config['n'])}, against the "
         f"{config['split']} images of CIFAR-10 in the features of {config['features']}; {settings['steps']} gradient "
         f"evaluations a sample in every row, h = {settings['step_size']:g}",
         "paper: Fréchet Inception distance of other, larger models: compare the changes, not the numbers; DOT took "

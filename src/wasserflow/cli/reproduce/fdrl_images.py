@@ -25,7 +25,7 @@ from wasserflow.cli.running.processes import Processes
 from wasserflow.cli.train.fdrl import PairingName, defaults_for, train_fdrl
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
-from wasserflow.reports import RunRecord, captioned, check_out_dir, image_grid, prepare_out_dir, save_curves
+from wasserflow.reports import RunRecord, captioned, check_out_dir, image_grid, prepare_out_dir, save_curves, sets_told
 from wasserflow.training.fdrl import FlowGuidedRatio
 
 _FINISHED, _FIGURE = "finished.json", "quality.png"
@@ -207,7 +207,7 @@ def _report(out: Path, config: Mapping[str, Any], rows: Sequence[dict[str, Any]]
 def _notes(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     pairings = ", ".join(dict.fromkeys(row["pairing"] for row in rows))
     lines = [
-        f"ours: {pairings}; mean ± standard deviation over {config['seeds']} sets of {config['n']} samples, against "
+        f"ours: {pairings}; {sets_told(config['seeds'], config['n'])}, against "
         f"the {config['split']} images of {config['data']} in the features of {config['features']}",
         "paper: Fréchet Inception distance of CIFAR-10 after 100,000 training steps of a larger network with K = 100: "
         "compare the order of the priors and where the best number of steps lies, not the numbers",

@@ -18,7 +18,7 @@ from wasserflow.cli.reproduce.gaussians_figures import save_figures
 from wasserflow.cli.reproduce.gaussians_table import KDE_POINTS, ROWS, W2_POINTS, Scores, printed, run_repeat, summary
 from wasserflow.cli.running.finished import resumable
 from wasserflow.models.pretrained import Pretrained
-from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir
+from wasserflow.reports import RunRecord, check_out_dir, prepare_out_dir, sets_told
 
 _FIRST_SAMPLES = "samples.npz"
 # The command on the shipped pair's card.
@@ -76,7 +76,7 @@ def reproduce_25gaussians(
         (out / "table.json").write_text(json.dumps({**config, "rows": table}, indent=2) + "\n", encoding="utf-8")
         print(printed(table))
         print(
-            f"mean ± standard deviation over {repeats} repeats of {n} samples; KDE score of {KDE_POINTS} training "
+            f"{sets_told(repeats, n)}; KDE score of {KDE_POINTS} training "
             f"points; exact W2 between {config['w2_points']} samples and as many fresh points of the data"
         )
         print(f"our pair is not the paper's: {pair.card.training}")

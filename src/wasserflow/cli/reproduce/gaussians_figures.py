@@ -42,8 +42,8 @@ def save_figures(
     quality = {label: f"{numbers['high_quality_percent']:.1f} % high quality" for label, numbers in scores.items()}
     after = {f"{row.label}\n{quality[row.label]}": samples[row.label] for row in REFINED}
     data = DATA.sample(_SHOWN_DATA, seed)
-    title = f"25 Gaussians, first repeat; generator {quality[BASE.label]}"
-    save_scatter_panels(files[0], samples[BASE.label], after, data, title)
+    first = f"generator\n{quality[BASE.label]}"
+    save_scatter_panels(files[0], samples[BASE.label], after, data, "25 Gaussians, first repeat", first)
     _save_velocities(files[1], pair, data)
     _save_latents(files[2], pair, seed)
     return files
@@ -57,7 +57,7 @@ def _save_velocities(path: Path, pair: Pretrained, data: Tensor) -> None:
         lambda x: log_ratio_of(pair.critic, x),
         shared_limits([data]),
         data,
-        title="velocity (minus the gradient of the first variation) over the critic",
+        title="where each flow pushes (arrows), over the critic (colour); dots: data",
     )
 
 
@@ -84,5 +84,5 @@ def _save_latents(path: Path, pair: Pretrained, seed: int) -> None:
             lambda z: log_ratio_of(pair.critic, pair.generator(z)),
             clouds,
             shared_limits(clouds.values()),
-            "exp(critic(generator(z))) and latents",
+            "latents over exp(critic(generator(z))), which leaves the prior out",
         )

@@ -14,7 +14,7 @@ from wasserflow.cli.settings.choices import DivergenceName, MethodOptions
 from wasserflow.data.toy import Gaussians25
 from wasserflow.metrics.toy import high_quality_fraction, kde_score, wasserstein2
 from wasserflow.models.pretrained import Pretrained
-from wasserflow.reports import format_table
+from wasserflow.reports import format_table, spread_text
 from wasserflow.seeds import Noise, sample_seeds
 
 DATA = Gaussians25()
@@ -167,7 +167,6 @@ def printed(table: Sequence[Mapping[str, Any]]) -> str:
             if metric in BASE.published:
                 paper = row["published"].get(metric)
                 cells.append(None if paper is None else f"{paper:.{places}f}")
-            mean, spread = row["measured"][metric]["mean"], row["measured"][metric]["std"]
-            cells.append(f"{mean:.{places}f}" + ("" if spread is None else f" ± {spread:.{places}f}"))
+            cells.append(spread_text(row["measured"][metric], places))
         rows.append([row["method"], *cells])
     return format_table(header, rows)

@@ -17,7 +17,15 @@ from wasserflow.cli.reproduce.gmi_table import PAPER_BASE, Options, Row, Setting
 from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.metrics.moments import FEW_SAMPLES
 from wasserflow.models import zoo
-from wasserflow.reports import RunRecord, check_out_dir, image_grid, prepare_out_dir, save_curves, side_by_side
+from wasserflow.reports import (
+    RunRecord,
+    check_out_dir,
+    image_grid,
+    prepare_out_dir,
+    save_curves,
+    sets_told,
+    side_by_side,
+)
 
 _FINISHED, _PICTURE, _FIGURE = "finished.json", "before_after.png", "distance.png"
 _SHOWN = 36
@@ -175,7 +183,7 @@ def _last(finished: Finished, seed: int, options: Options) -> float | None:
 def _notes(config: Mapping[str, Any], with_steps: bool) -> str:
     settings = config["settings"]
     lines = [
-        f"ours: mean ± standard deviation over {config['seeds']} seeds of {config['n']} samples, against the "
+        f"ours: {sets_told(config['seeds'], config['n'])}, against the "
         f"{config['split']} images of CIFAR-10 in the features of {config['features']}; {settings['steps']} gradient "
         f"evaluations a sample in every row; log p from {settings['references']} training images",
         f"paper: Fréchet Inception distance of another SN-GAN ({PAPER_BASE:.2f}): compare the changes, "

@@ -16,7 +16,7 @@ from wasserflow.cli.names.texts import TextMeasure
 from wasserflow.cli.reproduce.text_table import BASE, METRICS, STEP_SIZE, STEPS, Row, Writer, printed, summary, table_5
 from wasserflow.cli.running.finished import Finished, Task, resumable
 from wasserflow.data.text import Alphabet
-from wasserflow.reports import RunRecord, check_out_dir, format_table, prepare_out_dir
+from wasserflow.reports import RunRecord, check_out_dir, format_table, prepare_out_dir, sets_told
 
 _SHOWN = 20
 
@@ -99,8 +99,8 @@ def _report(
     (out / "before_after.txt").write_text(format_table([row.label for row in shown], strings) + "\n", encoding="utf-8")
     print(printed(table))
     print(
-        f"ours: {' and '.join(f'JS-{metric[2:]}' for metric in METRICS)} in bits, mean ± standard deviation over "
-        f"{config['seeds']} seeds of {config['n']} strings, against {reference}\n"
+        f"ours: {' and '.join(f'JS-{metric[2:]}' for metric in METRICS)} in bits, "
+        f"{sets_told(config['seeds'], config['n'], 'strings')}, against {reference}\n"
         "paper: a wider network, trained for longer and measured on more of Billion Words: compare the changes, not "
         "the numbers"
     )

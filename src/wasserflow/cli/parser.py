@@ -1,0 +1,83 @@
+"""The parser of the command line: options are shown as people type them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+_OPTION = re.compile(r"--\w+_\w+")
+_KEY = re.compile(r"(?:[\w-]+\.)+(\w+)")
+_REQUIRED = "the following arguments are required: "
+_WRONG_KEY = re.compile(r'Parser key "(?:[\w-]+\.)*(\w+)":\s*')
+_SUBCOMMAND = re.compile(r'expected "(?:(.+)\.)?subcommand" to be one of')
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "NoneType": "null",
+    "list": "a list",
+    "tuple": "a list",
+}
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's, with dashes in the names of options, and refusals without a page of usage before them."""
+
+    def format_help(self, *given: Any) -> str:
+        """Give the page of `--help`."""
+        return dashed(super().format_help(*given))
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong and where to read on, and leave with status 2."""
+        command = re.sub(r" \[[^]]*\]", "", (getattr(ex, "subcommand_parser", None) or self).prog)
+        # jsonargparse names options from the root, and so the command that lacks them.
+        if message.startswith(_REQUIRED):
+            names = message.removeprefix(_REQUIRED)
+            command = _below(command, names.split(", ")[0].rpartition(".")[0])
+            message = _REQUIRED + dashed(_KEY.sub(r"--\1", names))
+        elif group := _SUBCOMMAND.match(message):
+            command = _below(command, group[1] or "")
+            message = f"give one of its commands, {', '.join(_commands(self, command.split()[1:]))}"
+        elif key := _WRONG_KEY.match(message):
+            message = _explained(key[1], message[key.end() :])
+        sys.stderr.write(f"{command}: {dashed(message)}\nall options: {command} --help\n")
+        self.exit(2)
+
+
+def _explained(option: str, problem: str) -> str:
+    """What an option was given and what it takes, in a line, where jsonargparse lists types in several."""
+    given = re.search(r"(?:Given|Got) value: (.*)", problem)
+    expected = re.findall(r"Expected a (?:<class '(\w+)'>|typing\.Literal\[(.*?)\])", problem)
+    if not given or not expected:
+        return f"--{option}: {problem}"
+    kinds = [each for kind, values in expected for each in (values.split(", ") if values else [_KINDS.get(kind, kind)])]
+    kinds = [kind.strip("'") for kind in kinds]
+    return f"--{option} is {given[1]}; give {' or '.join(filter(None, [', '.join(kinds[:-1]), kinds[-1]]))}"
+
+
+def _commands(parser: argparse.ArgumentParser, path: Sequence[str]) -> list[str]:
+    """The commands of a parser, or those of one of its groups."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return _commands(action.choices[path[0]], path[1:]) if path else list(action.choices)
+    return []
+
+
+def _below(command: str, path: str) -> str:
+    return " ".join([command.split()[0], *filter(None, path.split("."))]) if path else command
+
+
+def dashed(text: str) -> str:
+    """Write options with dashes.
+
+    Example:
+        >>> from wasserflow.cli.parser import dashed
+        >>> dashed("[--step_size STEP_SIZE]")
+        '[--step-size STEP_SIZE]'
+    """
+    return _OPTION.sub(lambda option: option[0].replace("_", "-"), text)
