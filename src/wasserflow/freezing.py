@@ -115,6 +115,9 @@ def require_differentiable(modules: list[nn.Module]) -> None:
 def frozen(modules: list[nn.Module]) -> Iterator[None]:
     """Switch requires_grad off for every parameter inside the block, and back to what it was after it.
 
+    Raises:
+        ValueError: what `require_eval` refuses, such as a network that was trained since the last step of a flow.
+
     Example:
         >>> from torch import nn
         >>> from wasserflow.freezing import frozen
@@ -125,7 +128,10 @@ def frozen(modules: list[nn.Module]) -> Iterator[None]:
         >>> critic.weight.requires_grad
         True
     """
-    thawed = [p for p in _parameters_of(modules) if p.requires_grad and not p.is_inference()]
+    parameters, training = _parameters_of(modules)
+    if training:
+        require_eval(modules)
+    thawed = [p for p in parameters if p.requires_grad and not p.is_inference()]
     for parameter in thawed:
         parameter.requires_grad_(False)
     try:
@@ -135,18 +141,23 @@ def frozen(modules: list[nn.Module]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _parameters_of(modules: list[nn.Module]) -> list[nn.Parameter]:
-    """What `parameters()` gives, shared ones perhaps twice, in a third of the time: every step of a flow asks."""
+def _parameters_of(modules: list[nn.Module]) -> tuple[list[nn.Parameter], bool]:
+    """What `parameters()` gives, shared ones perhaps twice, in a third of the time: every step of a flow asks.
+
+    And whether any module is in train mode.
+    """
     found: list[nn.Parameter | None] = []
+    training = False
     seen: set[nn.Module] = set()
     waiting: list[nn.Module | None] = list(modules)
     while waiting:
         module = waiting.pop()
         if module is not None and module not in seen:
             seen.add(module)
+            training = training or getattr(module, "training", False)
             found += module._parameters.values()
             waiting += module._modules.values()
-    return [parameter for parameter in found if parameter is not None]
+    return [parameter for parameter in found if parameter is not None], training
 
 
 @contextmanager
@@ -169,7 +180,9 @@ def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
                     f"{type(module).__name__}.{name} is on {parameter.device} but the particles are on {x.device}; "
                     f"move one with .to({str(parameter.device)!r})"
                 )
-            if parameter.is_floating_point() and parameter.dtype != x.dtype:
+            # Under autocast layers convert what they are given.
+            other = parameter.is_floating_point() and parameter.dtype != x.dtype
+            if other and not torch.is_autocast_enabled(x.device.type):
                 raise ValueError(
                     f"{type(module).__name__}.{name} is {parameter.dtype} but the particles are {x.dtype}; "
                     f"convert one with .to({parameter.dtype})"

@@ -12,7 +12,7 @@ from torch import Tensor
 from wasserflow.checks import require_particles
 from wasserflow.densities.gather import gather_rows
 from wasserflow.flow import Watch, flow
-from wasserflow.integrators import MALA, AdaptiveEuler, Integrator, State
+from wasserflow.integrators import Integrator, State, require_forgetful
 from wasserflow.potentials import Energy
 from wasserflow.potentials.present import Present
 from wasserflow.refinement import Generator, Refinement, refinement
@@ -22,8 +22,6 @@ from wasserflow.spaces import Space
 
 EnergyAt = Callable[[int, Tensor], Energy]
 """From a step (0, 1, ...) and the seeds of a group to the potential that moves the group at that step."""
-
-_REMEMBERING = (MALA, AdaptiveEuler)
 
 
 def grouped_flow(
@@ -45,11 +43,7 @@ def grouped_flow(
             groups, which would wait for ever.
     """
     require_particles(x0)
-    if isinstance(integrator, _REMEMBERING):
-        raise ValueError(
-            f"the integrator is {type(integrator).__name__}, which reuses the last step's energies; here they change "
-            "as the other particles move: give wf.EulerMaruyama, wf.Heun or wf.Optimizer"
-        )
+    require_forgetful(integrator)
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size is {batch_size!r}; it is the size of an interacting group: give an int above 0")
     count = math.ceil(len(x0) / batch_size)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
+from torch.jit import ScriptModule
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
@@ -15,31 +17,40 @@ from torch.nn.utils.spectral_norm import SpectralNorm as _HookedSpectralNorm
 from wasserflow.reach import names_of
 
 # Functions of torch.nn.functional that ask whether the module trains.
-_DRAWING = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "rrelu"}
+_ASKING = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "rrelu"}
+_ASKING |= {"batch_norm"}
 
 
 def _changes_in_train_mode(module: nn.Module) -> str | None:
-    if not module.training:
+    if not getattr(module, "training", False):  # frozen scripted modules have no mode
         return None
-    if isinstance(module, _BatchNorm) or (isinstance(module, _InstanceNorm) and module.track_running_stats):
-        return f"{type(module).__name__} uses and changes batch statistics"
+    kind = _kind(module)
+    if issubclass(kind, _BatchNorm) or (issubclass(kind, _InstanceNorm) and module.track_running_stats):
+        return f"{kind.__name__} uses and changes batch statistics"
     # Attention and recurrent layers keep their rate as a number named dropout.
-    rate = module.p if isinstance(module, _DropoutNd) else vars(module).get("dropout", 0.0)
+    rate = getattr(module, "p", 1.0) if issubclass(kind, _DropoutNd) else vars(module).get("dropout", 0.0)
     if isinstance(rate, (int, float)) and rate > 0:
-        return f"{type(module).__name__} draws a new mask at every call"
-    if isinstance(module, nn.RReLU) and module.lower < module.upper:
+        return f"{kind.__name__} draws a new mask at every call"
+    if issubclass(kind, nn.RReLU) and getattr(module, "lower", 0) < getattr(module, "upper", 1):
         return "RReLU draws new slopes at every call"
-    if (called := names_of(type(module).forward) & _DRAWING) and "training" in names_of(type(module).forward):
-        return f"{type(module).__name__}.forward calls {min(called)}"
+    names = names_of(inspect.getattr_static(kind, "forward", None))
+    if (called := names & _ASKING) and "training" in names:
+        return f"{kind.__name__}.forward calls {min(called)}"
     hooks = module._forward_pre_hooks.values()
     if isinstance(module, _SpectralNorm) or any(isinstance(hook, _HookedSpectralNorm) for hook in hooks):
         return "spectral norm changes its weights at every call"
     return None
 
 
+def _kind(module: nn.Module) -> type[nn.Module]:
+    """The class of a layer, also of a scripted one, of which TorchScript keeps the name."""
+    named = getattr(nn, getattr(module, "original_name", ""), None) if isinstance(module, ScriptModule) else None
+    return named if isinstance(named, type) else type(module)
+
+
 def _needs_its_batch(module: nn.Module) -> bool:
     """Batch norm without running statistics normalises by the batch in every mode."""
-    return isinstance(module, _BatchNorm) and module.running_mean is None
+    return issubclass(_kind(module), _BatchNorm) and module.running_mean is None
 
 
 def require_eval(modules: list[nn.Module]) -> None:

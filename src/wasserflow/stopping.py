@@ -127,9 +127,10 @@ class Halt:
         if self.stop is None or not self.done.any():
             return evaluate(x)
         rows = (~self.done).nonzero().flatten()
-        energy, gradient = x.new_zeros(len(x)), torch.zeros_like(x)
         with moving(rows):
-            energy[rows], gradient[rows] = evaluate(x[rows])
+            going = evaluate(x[rows])
+        energy, gradient = (values.new_zeros(len(x), *values.shape[1:]) for values in going)
+        energy[rows], gradient[rows] = going
         return energy, gradient
 
     def hold(self, before: State, after: State) -> State:

@@ -67,3 +67,24 @@ def test_both_leave_what_they_finished(tmp_path: Path, to_all: bool) -> None:
     mine = np.r_[:first, _N // 2 : _N // 2 + second]
     expected = pair.generator(pair.prior.sample(len(mine), seeds[mine])).detach()
     np.testing.assert_allclose(before, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_waits_for_a_node_that_never_starts_can_be_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    words = ["refine", "--model", toy_pair(tmp_path / "toy"), "--n", "4", "--out", str(tmp_path / "run")]
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        command = [sys.executable, "-m", "wasserflow.cli", *words, "--num-nodes", "2"]
+        run = subprocess.Popen(command, stderr=file, start_new_session=True, preexec_fn=_hearing)
+    try:
+        deadline = time.monotonic() + 60
+        while "MEMBER: 1/2" not in log.read_text(errors="replace"):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        time.sleep(1.0)  # into the wait itself
+        run.send_signal(number)
+        assert run.wait(30) == 130
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+    assert "interrupted while waiting for the other processes" in log.read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -104,3 +106,10 @@ def test_a_refreshed_network_in_train_mode_is_refused() -> None:
     critic = nn.Sequential(nn.Linear(2, 1), nn.Dropout())
     with pytest.raises(ValueError, match=r"call \.eval\(\)"):
         wf.methods.refreshed(exact(None, cloud()), cloud(), lambda d, x: critic.train(), steps=4, every=2)
+
+
+@pytest.mark.parametrize("integrator", [wf.MALA(0.05), wf.AdaptiveEuler(0.1)])
+def test_rules_that_reuse_energies_are_refused(integrator: Any) -> None:
+    """After a refresh the energies of before are those of another ratio; a constant in it would decide."""
+    with pytest.raises(ValueError, match="reuses the last step's energies"):
+        wf.methods.refreshed(lambda x: -x.square().sum(dim=1), torch.ones(4, 2), lambda d, x: d, integrator=integrator)

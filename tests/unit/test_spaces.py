@@ -202,3 +202,41 @@ def test_a_sphere_of_another_dimension(shape: tuple[int, ...], unchecked_annotat
     for call in (lambda: sphere.project(x), lambda: sphere.tangent(x, x)):
         with pytest.raises(ValueError, match=r"Sphere\(5\) holds \(batch, 5\); give a sphere"):
             call()
+
+
+def test_norms_of_normal_parts_are_kept() -> None:
+    """DOT turns each normal part about 0, clamps what is in a box, and without a prior goes straight."""
+    x0 = wf.spaces.Product(w=wf.spaces.Normal(3), v=wf.spaces.Normal(2), u=wf.spaces.Box(-1, 1, 2)).sample(6, seed=1)
+    prior = wf.spaces.Product(w=wf.spaces.Normal(3), v=wf.spaces.Normal(2), u=wf.spaces.Box(-1, 1, 2))
+    x, v = x0.double(), torch.randn(6, 7, dtype=torch.float64)
+    kept = wf.spaces.norms_kept(prior)
+    along = kept.tangent(x, v)
+    for part in (slice(0, 3), slice(3, 5)):
+        torch.testing.assert_close((along[:, part] * x[:, part]).sum(1), torch.zeros(6, dtype=torch.float64))
+        torch.testing.assert_close(along[:, part], wf.spaces.NormShells().tangent(x[:, part], v[:, part]))
+    assert torch.equal(along[:, 5:], v[:, 5:])
+    assert kept.project(2 * x)[:, 5:].abs().max() <= 1
+    pull = lambda y: 5 * y.sum(dim=1)  # noqa: E731
+    one, parts, free = (
+        wf.methods.dot(pull, x[:, :3], lipschitz=1.0, prior=prior, steps=20).samples.norm(dim=1)
+        for prior in (wf.spaces.Normal(3), wf.spaces.Product(w=wf.spaces.Normal(3)), None)
+    )
+    torch.testing.assert_close(parts, one)
+    assert bool((free > one + 0.1).any())
+
+
+def test_dot_refuses_a_prior_of_other_latents() -> None:
+    with pytest.raises(ValueError, match="give them one shape"):
+        wf.methods.dot(lambda y: y.sum(dim=1), torch.ones(4, 3), lipschitz=1.0, prior=wf.spaces.Normal(7))
+
+
+def test_ddls_names_latents_outside_the_prior() -> None:
+    z0 = torch.tensor([[0.5, 0.5], [1.5, 0.0], [0.0, 0.0]])
+    with pytest.raises(ValueError, match=r"the latents of sample 1 lie outside Box.*; sample them from it"):
+        wf.methods.ddls(lambda y: y.sum(dim=1), z0, prior=wf.spaces.Box(-1.0, 1.0, 2))
+
+
+def test_generators_that_return_tuples_are_explained() -> None:
+    made = wf.spaces.Generated(lambda z: (z, z), wf.spaces.Normal(2))
+    with pytest.raises(TypeError, match="the generator returned a tuple; it must return a tensor of samples"):
+        made.sample(3)

@@ -111,3 +111,19 @@ def test_sets_of_other_shapes_are_refused() -> None:
 def test_rules_that_answer_something_else_are_refused(answer: object) -> None:
     with pytest.raises(ValueError, match="must return a bool tensor"):
         next(islice(wf.iterate(X0, wf.GaussianPrior(), HALVING, stop=lambda energy, first: answer), 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_critics_that_compute_in_float32_can_be_stopped(dtype: torch.dtype) -> None:
+    pull = torch.nn.Linear(3, 1).eval()
+    x0 = torch.linspace(-1, 1, 12, dtype=dtype).reshape(4, 3)
+    r = wf.refine(
+        lambda x: pull(x.float()),
+        x0,
+        integrator=wf.EulerMaruyama(0.1),
+        steps=50,
+        stop=lambda now, first: now < first - 0.05 * torch.arange(1, 5),
+    )
+    assert r.samples.dtype == dtype
+    assert r.steps.tolist() == sorted(set(r.steps.tolist())), "those that are asked for more go farther"
+    assert r.evaluations < 4 * 50

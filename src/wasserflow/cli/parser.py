@@ -14,6 +14,7 @@ _OPTION = re.compile(r"--\w+_\w+")
 _KEY = re.compile(r"(?:[\w-]+\.)+(\w+)")
 _REQUIRED = "the following arguments are required: "
 _WRONG_KEY = re.compile(r'Parser key "(?:[\w-]+\.)*(\w+)":\s*')
+_CONDITIONAL = re.compile(r"Conditional<ast-resolver>\s+\{(.*?)(?:,\s+NOT_ACCEPTED)?\}", re.DOTALL)
 _SUBCOMMAND = re.compile(r'expected "(?:(.+)\.)?subcommand" to be one of')
 _KINDS = {
     "int": "a whole number",
@@ -30,7 +31,8 @@ class Parser(ArgumentParser):
 
     def format_help(self, *given: Any) -> str:
         """Give the page of `--help`."""
-        return dashed(super().format_help(*given))
+        # Where a default depends on another option, jsonargparse shows the ways it may be read.
+        return _CONDITIONAL.sub(r"\1", dashed(super().format_help(*given)))
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong and where to read on, and leave with status 2."""

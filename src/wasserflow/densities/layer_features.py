@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from jaxtyping import Float
@@ -19,9 +20,11 @@ class LayerFeatures(nn.Module):
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch dim"]:
         """Run the network and return the features of (batch, *event) samples."""
         seen: list[Any] = []
+        ours = threading.get_ident()
 
         def keep(_: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-            seen.append(arguments[0] if self.inputs else output)
+            if threading.get_ident() == ours:  # other threads may be running the same network
+                seen.append(arguments[0] if self.inputs else output)
 
         handle = self.module.get_submodule(self.layer).register_forward_hook(keep)
         try:

@@ -6,6 +6,17 @@ from wasserflow.integrators.heun import Heun
 from wasserflow.integrators.mala import MALA
 from wasserflow.integrators.optimizer import Optimizer
 from wasserflow.integrators.schedule import Schedule
-from wasserflow.integrators.state import Drift, Integrator, State
+from wasserflow.integrators.state import Drift, Integrator, State, require_forgetful
 
-__all__ = ["MALA", "AdaptiveEuler", "Drift", "EulerMaruyama", "Heun", "Integrator", "Optimizer", "Schedule", "State"]
+__all__ = [
+    "MALA",
+    "AdaptiveEuler",
+    "Drift",
+    "EulerMaruyama",
+    "Heun",
+    "Integrator",
+    "Optimizer",
+    "Schedule",
+    "State",
+    "require_forgetful",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -40,7 +41,8 @@ class AdaptiveEuler:
 
     They differ by e = h (v(x + h v(x)) - v(x)) / 2. Where the root mean square of e over the coordinates exceeds the
     tolerance the particle stays and tries a smaller step; the next step is h · clamp(0.9 sqrt(tolerance / rms(e)), 0.2,
-    5). The first is tolerance / rms(v). One gradient evaluation a step, and one at the beginning. There is no noise.
+    5). The first is tolerance / rms(v). One gradient evaluation a step, and one at the beginning: the potential must
+    stay what it is between steps. There is no noise.
 
     Twice the logits make half the steps and the same path: the number to choose is in units of x, not of the critic.
 
@@ -61,6 +63,7 @@ class AdaptiveEuler:
         True
     """
 
+    reuses_energies: ClassVar[bool] = True
     tolerance: float = 0.03
 
     def __post_init__(self) -> None:

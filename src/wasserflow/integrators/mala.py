@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -40,9 +41,9 @@ class MALA:
 
     x' ~ q(. | x) = N(x + h v(x), 2 h T I), accepted with probability
     min(1, e^{(E(x) - E(x')) / T} q(x | x') / q(x' | x)).
-    One gradient evaluation a step, and one at the beginning. A proposal of energy +inf, outside the support, is
-    rejected. Where the energy or the acceptance of a proposal is undefined, the energy of the new state is NaN, which a
-    flow refuses: a rejection would hide a broken potential.
+    One gradient evaluation a step, and one at the beginning: the potential must stay what it is between steps. A
+    proposal of energy +inf, outside the support, is rejected. Where the energy or the acceptance of a proposal is
+    undefined, the energy of the new state is NaN, which a flow refuses: a rejection would hide a broken potential.
 
     Args:
         step_size: h, in units of x² per unit of energy; a number or a function of the step.
@@ -61,6 +62,7 @@ class MALA:
         True
     """
 
+    reuses_energies: ClassVar[bool] = True
     step_size: Schedule
     temperature: Schedule = 1.0
 

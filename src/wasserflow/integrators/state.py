@@ -40,6 +40,26 @@ class State:
         return State(x, self.step + 1, energy, self.evaluations + evaluations * len(x), memory)
 
 
+def require_forgetful(integrator: object) -> None:
+    """Refuse a rule that goes on with energies of the step before, where the potential changes between steps.
+
+    Such a rule says so by an attribute `reuses_energies`.
+
+    Raises:
+        ValueError: it does.
+
+    Example:
+        >>> import wasserflow as wf
+        >>> from wasserflow.integrators.state import require_forgetful
+        >>> require_forgetful(wf.Heun(0.1))
+    """
+    if getattr(integrator, "reuses_energies", False):
+        raise ValueError(
+            f"the integrator is {type(integrator).__name__}, which reuses the last step's energies; here they change "
+            "between steps: give wf.EulerMaruyama, wf.Heun or wf.Optimizer"
+        )
+
+
 @runtime_checkable
 class Integrator(Protocol):
     """A rule that moves particles."""

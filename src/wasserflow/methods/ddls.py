@@ -11,7 +11,7 @@ from wasserflow.divergences import KL
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import EulerMaruyama
 from wasserflow.integrators.schedule import step_size_at
-from wasserflow.potentials import Divergence, Prior
+from wasserflow.potentials import Divergence, Prior, require_support
 from wasserflow.ratios import LogRatio
 from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.seeds import Seed
@@ -66,6 +66,7 @@ def ddls(
         raise ValueError(f"noise_scale is {noise_scale}; it must be 0 or more, and finite")
     if callable(step_size):
         raise TypeError("step_size is a function; ddls takes a number: write the flow with wf.flow for a schedule")
+    require_support(prior, z0)
     potential = Prior(prior) + pulled_back(Divergence(KL(), critic), generator)
     integrator = EulerMaruyama(step_size_at(step_size, 0) / 2, temperature=noise_scale**2)
     return refinement(flow(z0, potential, integrator, steps, prior, seed, watch=watch), generator)

@@ -15,7 +15,7 @@ from wasserflow.potentials import Divergence, Proximal
 from wasserflow.ratios import LogRatio, lipschitz_constant
 from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
 from wasserflow.seeds import Seed
-from wasserflow.spaces import Normal, NormShells, Space
+from wasserflow.spaces import Space, norms_kept
 
 
 def dot(
@@ -45,7 +45,8 @@ def dot(
         betas: Adam's decay rates.
         steps: how many updates, at least 1.
         seed: chooses the pairs of the estimate; the descent itself draws no numbers.
-        prior: `Box` clamps the particles to it, `Normal` keeps their norms (radial gradients are removed).
+        prior: `Box` clamps the particles to it, `Normal` keeps their norms (radial gradients are removed); also as
+            parts of a `Product`.
         watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:
@@ -68,6 +69,6 @@ def dot(
     scale = lipschitz_constant(energy, x0, seed) if lipschitz is None else lipschitz
     if not 0 < scale < float("inf"):
         raise ValueError(f"the Lipschitz constant is {scale}; give a positive lipschitz")
-    space = NormShells() if isinstance(prior, Normal) else prior
+    space = None if prior is None else norms_kept(prior)
     adam = Optimizer(functools.partial(torch.optim.Adam, lr=lr, betas=betas))
     return refinement(flow(x0, Proximal(x0) + energy / scale, adam, steps, space, seed, watch=watch), generator)

@@ -12,7 +12,7 @@ from wasserflow.checks import require_counts
 from wasserflow.divergences import KL, FDivergence
 from wasserflow.flow import Watch, flow
 from wasserflow.freezing import ready_modules
-from wasserflow.integrators import EulerMaruyama, Integrator, State
+from wasserflow.integrators import EulerMaruyama, Integrator, State, require_forgetful
 from wasserflow.potentials import Divergence
 from wasserflow.potentials.present import Present
 from wasserflow.ratios import LogRatio
@@ -52,7 +52,7 @@ def refreshed(
         The refined samples and their gradient evaluations, those that `refresh` spends not among them.
 
     Raises:
-        ValueError: what `wf.refine` refuses, `every` below 1, or a refreshed network in train mode.
+        ValueError: what `wf.refine` refuses, `every` below 1, or an integrator that reuses energies.
 
     Source: the open question in DGflow's conclusion (arXiv 2012.00780); Gao et al. (ICML 2019), for each stage's ratio.
 
@@ -64,6 +64,7 @@ def refreshed(
         tensor([1., 1.])
     """
     require_counts(every=every)
+    require_forgetful(integrator)
     ratio = Present(Divergence(divergence, critic))
 
     def follow(state: State) -> None:
@@ -71,8 +72,7 @@ def refreshed(
         if watch is not None:
             watch(state)
         if state.step % every == 0 and state.step < steps:
-            with torch.no_grad():
-                samples = state.x if generator is None else generator(state.x.clone())
+            samples = state.x if generator is None else torch.no_grad()(generator)(state.x.clone())
             critic = refresh(critic, samples)
             ratio.potential = Divergence(divergence, critic)
             ready_modules(ratio, samples)

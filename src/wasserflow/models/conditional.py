@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from wasserflow.freezing import adopt
-from wasserflow.rows import rows_of
-
-Label = int | Int64[Tensor, " labels"]
+from wasserflow.labels import Label, labels_of, require_label
 
 
 class BoundLabel(nn.Module):
@@ -47,9 +45,7 @@ class BoundLabel(nn.Module):
         Raises:
             ValueError: another number of labels than samples.
         """
-        labels = self.labels.expand(len(x)) if self.labels.ndim == 0 else rows_of(self.labels)
-        if len(labels) != len(x):
-            raise ValueError(f"there are {len(labels)} labels for {len(x)} samples; give one, or one a sample")
+        labels = labels_of(self.labels, x)
         if self.classes is not None:
             labels = nn.functional.one_hot(labels, self.classes).to(x.dtype)
         return self.network(x, labels) if self.argument is None else self.network(x, **{self.argument: labels})
@@ -86,11 +82,5 @@ def bind_label(
     """
     if not callable(network):
         raise TypeError(f"the network is a {type(network).__name__}; give a function or a module")
-    whole = label if isinstance(label, Tensor) else torch.as_tensor(label)
-    if isinstance(label, bool) or whole.dtype != torch.int64 or whole.ndim > 1 or whole.numel() == 0:
-        raise TypeError(f"label is {label!r}; give an int, or a tensor (batch,) of int64, one a sample")
-    lowest, highest = int(whole.min()), int(whole.max())
-    if lowest < 0 or (classes is not None and highest >= classes):
-        allowed = "0 or more" if classes is None else f"0 to {classes - 1}, as there are {classes} classes"
-        raise ValueError(f"label is {lowest if lowest < 0 else highest}; give {allowed}")
+    require_label(label, classes)
     return BoundLabel(network, label, argument, classes)

@@ -8,7 +8,7 @@ from wasserflow.potentials.gradient import energy_and_gradient
 from wasserflow.potentials.interaction import Interaction
 from wasserflow.potentials.learned import LearnedRatio
 from wasserflow.potentials.potential import Energy, Potential, WeightedSum
-from wasserflow.potentials.prior import GaussianPrior, NormPrior, Prior
+from wasserflow.potentials.prior import GaussianPrior, NormPrior, Prior, require_support
 from wasserflow.potentials.proximal import Proximal
 from wasserflow.potentials.pullback import Pullback
 
@@ -29,4 +29,5 @@ __all__ = [
     "Pullback",
     "WeightedSum",
     "energy_and_gradient",
+    "require_support",
 ]

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wasserflow.freezing import adopt
-from wasserflow.ratios.classifier import Label, log_probability_of
+from wasserflow.labels import Label, require_label
+from wasserflow.ratios.classifier import log_probability_of
 
 
 class ClassLogProbability(nn.Module):
@@ -22,7 +23,9 @@ class ClassLogProbability(nn.Module):
         label: the class, or (batch,) one a sample.
 
     Raises:
-        ValueError: when called, logits of another shape, a class that they do not have, or another number of labels.
+        TypeError: a label that is not an integer.
+        ValueError: a label below 0; when called, logits of another shape, a class that they do not have, or another
+            number of labels.
 
     Source:
         Dhariwal and Nichol, Diffusion models beat GANs on image synthesis, NeurIPS 2021, section 4.
@@ -35,6 +38,7 @@ class ClassLogProbability(nn.Module):
 
     def __init__(self, classifier: Callable[[Tensor], Tensor], label: Label) -> None:
         super().__init__()
+        require_label(label)
         self.classifier, self.label = classifier, label
         adopt(self, classifier)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import listed, not_finite, require_particles
 from wasserflow.potentials.potential import Potential
 from wasserflow.spaces import PriorSpace
 from wasserflow.spaces.normal import gaussian_energy
@@ -43,6 +44,22 @@ class Prior(Potential):
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the energy of (batch, *event) latents."""
         return self.space.energy(x)
+
+
+def require_support(prior: PriorSpace, z: Float[Tensor, "batch *latent"]) -> None:
+    """Refuse latents that the prior cannot have.
+
+    Raises:
+        ValueError: an infinite energy, or latents of another shape.
+
+    Example:
+        >>> import torch, wasserflow as wf
+        >>> from wasserflow.potentials.prior import require_support
+        >>> require_support(wf.spaces.Box(-1, 1, 2), torch.zeros(3, 2))
+    """
+    require_particles(z)
+    if outside := not_finite(Prior(prior)(z)):
+        raise ValueError(f"the latents of sample {listed(outside)} lie outside {prior!r}; sample them from it")
 
 
 @dataclass(frozen=True)

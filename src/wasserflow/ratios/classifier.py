@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from wasserflow.freezing import adopt
-from wasserflow.rows import rows_of
-
-Label = int | Int64[Tensor, " labels"]
+from wasserflow.labels import Label, labels_of, require_label
 
 
 def log_probability_of(
@@ -45,13 +42,8 @@ def log_probability_of(
         raise ValueError(f"the classifier returned {got} for {len(x)} samples; it must return ({len(x)}, classes)")
     if classes is not None and logits.shape[1] != classes:
         raise ValueError(f"classes is {classes} but the classifier knows {logits.shape[1]}; give that number")
-    if isinstance(label, Tensor) and label.dtype != torch.int64:
-        raise TypeError(f"label is {label.dtype}; give an int, or a tensor (batch,) of int64, one a sample")
-    labels = x.new_full((len(x),), label).long() if isinstance(label, int) else rows_of(label).to(x.device)
-    if labels.shape != x.shape[:1]:
-        raise ValueError(f"there are {len(labels)} labels for {len(x)} samples; give one, or one a sample")
-    if int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:
-        raise ValueError(f"label is {label}; the classifier knows 0 to {logits.shape[1] - 1}; give one of these")
+    require_label(label, logits.shape[1])
+    labels = labels_of(label, x)
     return logits.log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
 
 
@@ -98,6 +90,7 @@ def classifier_log_ratio(classifier: Callable[[Tensor], Tensor], label: Label, c
         A module (batch, *event) -> (batch,) nats, at most log N.
 
     Raises:
+        TypeError: a label that is not an integer.
         ValueError: fewer than 2 classes, or a label that is not among them; when called, logits of another shape, or
             another number of labels.
 
@@ -111,7 +104,5 @@ def classifier_log_ratio(classifier: Callable[[Tensor], Tensor], label: Label, c
     """
     if classes < 2:
         raise ValueError(f"classes is {classes}; give at least 2, as many as the classifier knows")
-    lowest, highest = (label, label) if isinstance(label, int) else (int(label.min()), int(label.max()))
-    if lowest < 0 or highest >= classes:
-        raise ValueError(f"label is {label}; give one of the {classes} classes, 0 to {classes - 1}")
+    require_label(label, classes)
     return ClassLogRatio(classifier, label, classes)

@@ -8,9 +8,10 @@ from wasserflow.spaces.held import Held
 from wasserflow.spaces.interpolation import interpolate
 from wasserflow.spaces.normal import Normal
 from wasserflow.spaces.product import Product
+from wasserflow.spaces.shells import NormShells, norms_kept
 from wasserflow.spaces.sources import Generated, Samples
 from wasserflow.spaces.space import PriorSpace, Source, Space
-from wasserflow.spaces.sphere import NormShells, Sphere
+from wasserflow.spaces.sphere import Sphere
 
 __all__ = [
     "Box",
@@ -29,4 +30,5 @@ __all__ = [
     "Sphere",
     "fit_gaussian",
     "interpolate",
+    "norms_kept",
 ]

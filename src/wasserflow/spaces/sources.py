@@ -77,6 +77,7 @@ class Generated:
         """Draw n samples (n, *event); sample i depends on its own seed only.
 
         Raises:
+            TypeError: the generator returns something that is not a tensor.
             ValueError: the generator is in training mode, where a sample would depend on the others.
         """
         require_eval(modules_in(self.generator))
@@ -85,4 +86,8 @@ class Generated:
             rows = slice(start, start + self.batch_size)
             with moving(rows), torch.no_grad():
                 parts.append(self.generator(latents[rows]))
+                if not isinstance(parts[-1], Tensor):
+                    raise TypeError(
+                        f"the generator returned a {type(parts[-1]).__name__}; it must return a tensor of samples"
+                    )
         return torch.cat(parts)

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.seeds import Seed
-from wasserflow.spaces.euclidean import Euclidean
-from wasserflow.spaces.space import Energies, Particles, blank, event_shape, flat, noise_like
+from wasserflow.spaces.space import Energies, Particles, blank, event_shape, noise_like
 
 Points = Float[Tensor, "batch dim"]
 
@@ -76,27 +75,6 @@ class Sphere:
                 f"particles have shape {tuple(x.shape)}, and Sphere({self.dim}) holds (batch, {self.dim}); "
                 "give a sphere of their dimension"
             )
-
-
-@dataclass(frozen=True)
-class NormShells(Euclidean):
-    """R^d in which a velocity is tangent to the sphere that a particle is on; nothing is projected.
-
-    DOT moves latents of a Gaussian prior so: their norm concentrates at the square root of d, and should stay near
-    there. It does not stay exactly: Adam rescales the coordinates of the velocity afterwards.
-
-    Source: Tanaka 2019 (arXiv 1910.06832), section 3, whose normalisation by the square root of d is corrected here.
-
-    Example:
-        >>> import torch, wasserflow as wf
-        >>> x, v = torch.tensor([[2.0, 0.0]]), torch.tensor([[5.0, 1.0]])
-        >>> wf.spaces.NormShells().tangent(x, v)
-        tensor([[0., 1.]])
-    """
-
-    def tangent(self, x: Particles, velocity: Particles) -> Particles:
-        """Take the radial part out of a (batch, *event) velocity at x."""
-        return without_radial_part(flat(x), flat(velocity)).reshape(x.shape)
 
 
 def without_radial_part(x: Points, vector: Points) -> Points:

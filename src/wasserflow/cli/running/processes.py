@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +51,6 @@ class Processes:
             if self._fabric.local_rank > 0:
                 # Ctrl-C reaches all processes of a terminal; these listen to the first one only.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-                signal.signal(signal.SIGTERM, _leave)
 
     @property
     def rank(self) -> int:
@@ -65,8 +66,11 @@ class Processes:
         """Start the others, and wait for them; none outlives this one."""
         if self._fabric:
             atexit.register(self.stop)
-            self._fabric.launch()
+            with _signals_end(self.stop if self._fabric.local_rank == 0 else None):
+                self._fabric.launch()
             self.device = self._fabric.device
+            if self._fabric.local_rank > 0:
+                signal.signal(signal.SIGTERM, _leave)
 
     def stop(self) -> None:
         """End the others that this one started, once they have left what they finished."""
@@ -123,6 +127,42 @@ def merge_parts(out: Path, count: int, path: Path) -> tuple[dict[str, np.ndarray
     for rank in ranks:
         part_path(out, rank).unlink()
     return arrays, evaluations, finished
+
+
+@contextmanager
+def _signals_end(stop: Callable[[], None] | None) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the process inside the block, which waits where Python's handlers do not run.
+
+    The handlers in C do: they write the signal's number where a thread waits for it.
+
+    Args:
+        stop: ends the processes that this one started; None if another one started this, which will say what happened.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+
+    def watch() -> None:
+        while number := os.read(reading, 1):
+            if number[0] in (signal.SIGINT, signal.SIGTERM):
+                if stop is not None:
+                    said = "\nwasserflow: interrupted while waiting for the other processes"
+                    print(said, file=sys.stderr, flush=True)
+                    stop()
+                os._exit(130 if stop is not None else 0)
+
+    earlier = signal.set_wakeup_fd(writing)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(earlier)
+        os.close(writing)
+        watcher.join()
+        os.close(reading)
 
 
 def _leave(*_: object) -> None:
