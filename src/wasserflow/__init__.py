@@ -96,3 +96,7 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES_THAT_LOAD_WHEN_USED:
         return getattr(importlib.import_module(_NAMES_THAT_LOAD_WHEN_USED[name]), name)
     raise AttributeError(f"module 'wasserflow' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -236,7 +236,7 @@ def kinds_explained(x: Tensor, modules: list[nn.Module]) -> Iterator[None]:
             raise explanation from error
         error.add_note(
             f"The particles were {tuple(x.shape)} of {x.dtype} on {x.device}: does the generator, or else the critic, "
-            "take such a batch?"
+            "take such a batch? (The critic is given first, the generator after the particles.)"
         )
         raise
 

@@ -37,6 +37,10 @@ class Refinement:
     evaluations: int
     acceptance: float | None = None
 
+    def __repr__(self) -> str:
+        shapes = f"samples={tuple(self.samples.shape)}, particles={tuple(self.particles.shape)}"
+        return f"Refinement({shapes}, evaluations={self.evaluations}, acceptance={self.acceptance})"
+
 
 def pulled_back(potential: Potential, generator: Generator | None) -> Potential:
     """Turn a data-space potential into one on the particles: itself in data space, pulled back in latent space."""

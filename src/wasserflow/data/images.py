@@ -176,7 +176,8 @@ def image_parquet(
             raise FileNotFoundError(f"there is no parquet file {path}")
     import datasets
 
-    table = datasets.load_dataset("parquet", data_files=[str(p) for p in paths], split="train")
+    with _without_bars():
+        table = datasets.load_dataset("parquet", data_files=[str(p) for p in paths], split="train")
     if image_column is None:
         names = table.column_names
         image_column = "img" if "img" in names and "image" not in names else "image"
@@ -240,7 +241,7 @@ def _from_hub(hub_name: str, split: str, local: Path) -> datasets.Dataset:
     import datasets
 
     try:
-        with nullcontext() if _hub_answers(hub_name) else _offline():
+        with nullcontext() if _hub_answers(hub_name) else _offline():  # a download shows its progress
             return datasets.load_dataset(hub_name, split=split)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
@@ -261,6 +262,20 @@ def _hub_answers(hub_name: str) -> bool:
     except Exception:  # which one depends on the library that speaks HTTP
         return False
     return True
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Read local files without the progress bars of `datasets`, which come and go in a second."""
+    from datasets.utils import disable_progress_bars, enable_progress_bars, is_progress_bar_enabled
+
+    shown = is_progress_bar_enabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 @contextmanager

@@ -67,7 +67,8 @@ def rejection_sample(
     samples, kept, drawn = draw_until_accepted(propose, log_ratio, seeds, log_acceptance)
     above = int((kept > highest).sum())
     if above > max(1, n // 100):
-        warnings.warn(f"{above} of {n} samples lie above max d = {highest:.4g}: take a larger burn_in", stacklevel=2)
+        too_low = f"{above} of {n} samples lie above max d = {highest:.4g}, so too few like them were kept"
+        warnings.warn(f"{too_low}: estimate it on more proposals (a larger burn_in)", stacklevel=2)
     return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()), n / int(drawn.sum()))
 
 

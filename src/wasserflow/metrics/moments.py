@@ -133,9 +133,8 @@ def frechet_distance(samples: FeatureMoments, reference: FeatureMoments) -> floa
     few = min(samples.count, reference.count)
     if few < FEW_SAMPLES:
         warnings.warn(
-            f"a Fréchet distance from n = {few} samples in F = {samples.features} features: the covariance is poorly "
-            f"known (rank at most n - 1) and the distance biased upwards; use at least {FEW_SAMPLES:,} samples, and "
-            "compare only values of equal n",
+            f"a Fréchet distance of n = {few} samples in F = {samples.features} features comes out too high: take "
+            f"{FEW_SAMPLES:,} or more, or compare values of equal n only",
             stacklevel=2,
         )
     means = (samples.mean - reference.mean).square().sum()

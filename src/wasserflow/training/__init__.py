@@ -24,3 +24,7 @@ _HOMES = {
 }
 __all__ = sorted(_HOMES)
 __getattr__ = load_when_used(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return __all__

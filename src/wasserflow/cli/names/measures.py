@@ -244,6 +244,8 @@ def read_samples(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: no such file, a damaged one, or none of these arrays; the message names the file.
     """
+    if not Path(path).is_file():
+        raise ValueError(f"there is no file {path}")
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
