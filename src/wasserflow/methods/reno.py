@@ -41,7 +41,7 @@ def reno(
     Args:
         reward: R, e.g. `wf.potentials.ClipSimilarity`; maps samples to (batch,) or (batch, 1).
         z0: (batch, *latent) latents of a standard normal prior.
-        generator: maps latents to samples in one step, e.g. `wf.models.adapters.one_step`; None moves samples.
+        generator: maps latents to samples in one step, e.g. `wf.models.adapters.load_one_step`; None moves samples.
         lr: learning rate; a step is at most `lr * longest_gradient` long before momentum, in units of z.
         momentum: from 0 to below 1.
         longest_gradient: of a latent; a longer one is cut to it. None for no limit.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ def load_clip(source: str | Path) -> ClipEncoder:
     kind = _read(AutoConfig.from_pretrained, source).model_type
     if kind != "clip":
         raise ValueError(f"{source} is a checkpoint of a {kind!r} model; give one of a CLIPModel")
-    clip, report = _read(CLIPModel.from_pretrained, source, use_safetensors=True, output_loading_info=True)
+    with _without_bars():
+        clip, report = _read(CLIPModel.from_pretrained, source, use_safetensors=True, output_loading_info=True)
     if report["missing_keys"]:
         raise ValueError(f"{source} lacks the weights {sorted(report['missing_keys'])[:3]}; fetch the checkpoint again")
     tokenizer = _read(AutoTokenizer.from_pretrained, source)
@@ -49,6 +52,20 @@ def load_clip(source: str | Path) -> ClipEncoder:
         numbers = {}
     mean, std = numbers.get("image_mean", CLIP_MEAN), numbers.get("image_std", CLIP_STD)
     return ClipEncoder(clip.float(), tokenizer, mean, std).eval()
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep quiet of weights that are loaded in a blink; what is fetched from the hub shows its progress itself."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _read(reader: Any, source: str, **options: Any) -> Any:
