@@ -31,7 +31,7 @@ def test_a_classifier_in_train_mode_is_noticed() -> None:
         wf.refine(likelihood, torch.zeros(2, 2), steps=1)
 
 
-@pytest.mark.parametrize(("label", "word"), [(3, "0 to 2"), (-1, "0 to 2"), (torch.tensor([0]), "1 labels")])
+@pytest.mark.parametrize(("label", "word"), [(3, "0 to 2"), (-1, "give 0 or more"), (torch.tensor([0]), "1 labels")])
 def test_labels_that_cannot_be(label: int | torch.Tensor, word: str) -> None:
     with pytest.raises(ValueError, match=word):
         wf.potentials.ClassLogProbability(nn.Identity(), label)(LOGITS)

@@ -39,7 +39,7 @@ def test_a_classifier_keeps_its_mode_and_a_train_mode_is_noticed() -> None:
 
 @pytest.mark.parametrize("label", [10, -1, torch.tensor([3, 10])])
 def test_a_label_that_cannot_be(label: int | torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="give one of the 10 classes, 0 to 9"):
+    with pytest.raises(ValueError, match="give 0 to 9, as there are 10 classes"):
         wf.classifier_log_ratio(nn.Identity(), label)
 
 

@@ -238,7 +238,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"steps": 0}, "steps is 0; take"),
+            ({"steps": 0}, "steps is 0; give at least 1"),
             ({"lr": 0.0}, r"lr is 0\.0; it must"),
             ({"lr": math.nan}, "lr is nan; it must"),
             ({"momentum": 1.0}, r"momentum is 1\.0; it must"),
