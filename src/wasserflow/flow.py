@@ -13,6 +13,7 @@ from torch import Tensor
 from wasserflow.checks import listed, not_finite, require_counts, require_methods, require_particles, surely_finite
 from wasserflow.freezing import ready_modules
 from wasserflow.integrators import Drift, Integrator, State
+from wasserflow.memory import freed_memory_kept
 from wasserflow.potentials import Energy, energy_and_gradient
 from wasserflow.seeds import Noise, Seed, sample_seeds
 from wasserflow.spaces import Euclidean, Space
@@ -64,9 +65,9 @@ def iterate(
     Source: DGflow (arXiv 2012.00780), eq. 8.
 
     Example:
-        >>> import itertools, torch, wasserflow as wf
+        >>> import torch, wasserflow as wf
         >>> states = wf.iterate(torch.ones(1, 2), wf.GaussianPrior(), wf.EulerMaruyama(0.5))
-        >>> [round(float(s.energy), 4) for s in itertools.islice(states, 3)]
+        >>> [round(float(next(states).energy), 4) for _ in range(3)]
         [1.0, 0.25, 0.0625]
     """
     require_particles(x0)
@@ -117,30 +118,28 @@ def flow(
         tensor([[0.1250, 0.1250]])
     """
     require_counts(steps=steps)
-    for state in islice(iterate(x0, potential, integrator, space, seed, stop), steps):
-        if watch is not None:
-            watch(state)
+    with freed_memory_kept(x0):
+        for state in islice(iterate(x0, potential, integrator, space, seed, stop), steps):
+            if watch is not None:
+                watch(state)
     return state
 
 
-def _states(
-    x0: Tensor, drift: Drift, integrator: Integrator, space: Space, noise: Noise, halt: Halt
-) -> Iterator[State]:
-    state = seen = integrator.init(x0)
+def _states(x0: Tensor, drift: Drift, rule: Integrator, space: Space, noise: Noise, halt: Halt) -> Iterator[State]:
+    state = seen = rule.init(x0)
     while not halt.over:
         with torch.no_grad():
-            moved = integrator.step(state, drift, noise.at(state.step))
+            moved = rule.step(state, drift, noise.at(state.step))
             if (inside := space.project(moved.x)) is not moved.x:
                 moved = replace(moved, x=inside)
             before, seen = seen, halt.hold(state, moved)
-        _check_finite(before, seen)
+        if seen.energy is None or not surely_finite(seen.x, seen.energy):
+            _require_finite(before, seen)
         state = moved
         yield seen
 
 
-def _check_finite(before: State, after: State) -> None:
-    if after.energy is not None and surely_finite(after.x, after.energy):
-        return
+def _require_finite(before: State, after: State) -> None:
     for name, values in (("energy", after.energy), ("position", after.x)):
         if values is not None and (bad := not_finite(values)):
             raise FlowDiverged(
