@@ -14,6 +14,7 @@ from PIL import Image
 import wasserflow as wf
 from wasserflow.cli import main
 from wasserflow.cli.generate import copies
+from wasserflow.cli.running.pictures import save_generated_pictures
 from wasserflow.data.images import LabelledImages, to_float
 from wasserflow.models import RatioCNN
 from wasserflow.models.pretrained import Card, Recipe, save_pretrained
@@ -107,3 +108,11 @@ def test_refusals(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert stop.value.code == 2
         assert match in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_only_whole_rows_of_many_classes_are_shown(tmp_path: Path) -> None:
+    samples = np.zeros((70, 8, 8, 3), dtype=np.uint8)
+    path = [torch.zeros(70, 3, 8, 8)]
+    save_generated_pictures(tmp_path, samples, path, None, columns=10)
+    with Image.open(tmp_path / "grid.png") as drawn:
+        assert drawn.size == image_grid(torch.zeros(60, 3, 8, 8), columns=10).size

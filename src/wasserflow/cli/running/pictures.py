@@ -110,6 +110,8 @@ def save_generated_pictures(
     else:
         return []
     shown = _SHOWN_IMAGES if samples.ndim == 4 else _SHOWN_POINTS
+    if columns is not None and len(last) > shown:
+        shown -= shown % columns  # whole rows
     draw(last[:shown], "").save(out / "grid.png")
     save_animation(out / "trajectory.gif", [draw(frame[:shown], "") for frame in trajectory])
     return [out / "grid.png", out / "trajectory.gif"]
