@@ -30,10 +30,12 @@ def require_label(label: object, classes: int | None = None) -> None:
         >>> from wasserflow.labels import require_label
         >>> require_label(3, classes=10)
     """
-    whole = label if isinstance(label, Tensor) else torch.as_tensor(label) if isinstance(label, Integral) else None
-    if isinstance(label, bool) or whole is None or whole.dtype != torch.int64 or whole.ndim > 1 or whole.numel() == 0:
+    if isinstance(label, Integral) and not isinstance(label, bool):
+        lowest = highest = int(label)
+    elif isinstance(label, Tensor) and label.dtype == torch.int64 and label.ndim <= 1 and label.numel() > 0:
+        lowest, highest = int(label.min()), int(label.max())
+    else:
         raise TypeError(f"label is {label!r}; give an int, or a tensor (batch,) of int64, one a sample")
-    lowest, highest = int(whole.min()), int(whole.max())
     if lowest < 0 or (classes is not None and highest >= classes):
         allowed = "0 or more" if classes is None else f"0 to {classes - 1}, as there are {classes} classes"
         raise ValueError(f"label is {lowest if lowest < 0 else highest}; give {allowed}")
@@ -55,7 +57,7 @@ def labels_of(label: Label, x: Tensor) -> Int64[Tensor, " batch"]:
         >>> labels_of(3, torch.zeros(2, 5))
         tensor([3, 3])
     """
-    whole = torch.as_tensor(label, device=x.device)
+    whole = label.to(x.device) if isinstance(label, Tensor) else torch.tensor(int(label), device=x.device)
     labels = whole.expand(len(x)) if whole.ndim == 0 else rows_of(whole)
     if len(labels) != len(x):
         raise ValueError(f"there are {len(labels)} labels for {len(x)} samples; give one, or one a sample")

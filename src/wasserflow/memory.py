@@ -101,8 +101,10 @@ def _enter() -> bool:
     if libc is None:
         return False
     with _LOCK:
+        if _users == 0 and not all(libc.mallopt(setting, value) == 1 for setting, value in _KEEPING.items()):
+            return False
         _users += 1
-        return _users > 1 or all(libc.mallopt(setting, value) == 1 for setting, value in _KEEPING.items())
+        return True
 
 
 def _leave(long: bool) -> None:

@@ -28,7 +28,7 @@ def _changes_in_train_mode(module: nn.Module) -> str | None:
     if issubclass(kind, _BatchNorm) or (issubclass(kind, _InstanceNorm) and module.track_running_stats):
         return f"{kind.__name__} uses and changes batch statistics"
     # Attention and recurrent layers keep their rate as a number named dropout.
-    rate = getattr(module, "p", 1.0) if issubclass(kind, _DropoutNd) else vars(module).get("dropout", 0.0)
+    rate = getattr(module, "p", 1.0) if issubclass(kind, _DropoutNd) else _stored(module, "dropout", 0.0)
     if isinstance(rate, (int, float)) and rate > 0:
         return f"{kind.__name__} draws a new mask at every call"
     if issubclass(kind, nn.RReLU) and getattr(module, "lower", 0) < getattr(module, "upper", 1):
@@ -50,7 +50,14 @@ def _kind(module: nn.Module) -> type[nn.Module]:
 
 def _needs_its_batch(module: nn.Module) -> bool:
     """Batch norm without running statistics normalises by the batch in every mode."""
-    return issubclass(_kind(module), _BatchNorm) and module.running_mean is None
+    return issubclass(_kind(module), _BatchNorm) and getattr(module, "running_mean", module) is None
+
+
+def _stored(module: nn.Module, name: str, otherwise: float) -> object:
+    """An attribute without asking a `__getattr__`, which in diffusers' models answers with a warning."""
+    if isinstance(module, ScriptModule):
+        return getattr(module, name, otherwise)
+    return vars(module).get(name, inspect.getattr_static(type(module), name, otherwise))
 
 
 def require_eval(modules: list[nn.Module]) -> None:
@@ -71,7 +78,7 @@ def require_eval(modules: list[nn.Module]) -> None:
             where = f"layer {name!r} of {type(root).__name__}" if name else type(root).__name__
             if _needs_its_batch(module):
                 raise ValueError(
-                    f"{where} is a {type(module).__name__} without running statistics: a sample would depend on the "
+                    f"{where} is a {_kind(module).__name__} without running statistics: a sample would depend on the "
                     "others of its batch, also in eval mode; use track_running_stats=True and pass training data "
                     "through it in train mode, or a norm of one sample (GroupNorm, LayerNorm)"
                 )
@@ -95,7 +102,8 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         >>> network[0].training
         True
     """
-    modes = [(part, part.training) for part in module.modules()]
+    # Frozen scripted modules have no mode.
+    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
     module.eval()
     try:
         yield

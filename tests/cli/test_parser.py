@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,11 @@ from wasserflow.cli.main import main
             "refine --model x --out y --method foo",
             "wasserflow refine: --method is foo; give dgflow, ddls, dot, mala or gmi",
         ),
+        ("compare --model x --out y --methods foo", "wasserflow compare: --methods is foo; give a list"),
+        (
+            "reproduce dgflow --settings.step-size abc",
+            "wasserflow reproduce dgflow: --settings.step-size is abc; give a number",
+        ),
         ("refine --model x --out y --foo-bar 3", "wasserflow refine: unrecognized arguments: --foo-bar 3"),
         (
             "",
@@ -40,13 +47,35 @@ def test_what_is_wrong_is_said_in_two_lines(words: str, said: str, capsys) -> No
     assert capsys.readouterr().err.splitlines() == [said, f"all options: {said.partition(':')[0]} --help"]
 
 
-def test_help_shows_options_with_dashes(capsys) -> None:
+@pytest.mark.parametrize("words", ["refine", "reproduce dgflow", "train wgan-gp"])
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_help_shows_options_as_people_type_them(words: str, columns: str, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     with pytest.raises(SystemExit) as stop:
-        main(["refine", "--help"])
+        main([*words.split(), "--help"])
     assert stop.value.code == 0
     said = capsys.readouterr().out
-    assert "--step-size STEP_SIZE" in said
-    assert "--step_size" not in said
+    assert "--" in said
+    assert not re.search(r"--[\w.]*_", said)
+    assert "NOT_ACCEPTED" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "content"), [("train wgan-gp", "outt: x"), ("reproduce dgflow", "settings: {bogus: 1}")]
+)
+def test_options_of_a_config_file_that_there_are_not(words: str, content: str, tmp_path: Path, capsys) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(SystemExit) as stop:
+        main([*words.split(), "--config", str(tmp_path / "config.yaml")])
+    assert stop.value.code == 2
+    assert "the config file has an option that the command does not take" in capsys.readouterr().err
+
+
+def test_options_in_groups_of_a_config_file_may_have_dashes(tmp_path: Path, capsys) -> None:
+    (tmp_path / "config.yaml").write_text("settings:\n  step-size: abc\n")
+    with pytest.raises(SystemExit):
+        main(["reproduce", "dgflow", "--config", str(tmp_path / "config.yaml")])
+    assert "--settings.step-size is abc; give a number" in capsys.readouterr().err
 
 
 def test_the_version_is_the_library_s(capsys) -> None:

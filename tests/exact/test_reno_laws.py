@@ -61,3 +61,25 @@ def test_gradients_are_cut_particle_by_particle() -> None:
     torch.testing.assert_close(moved, torch.tensor([[2.4, 3.2], [0.0, 0.0]]))
     with pytest.raises(ValueError, match="longest_gradient is -1; give a number above 0, or None for no limit"):
         wf.Optimizer(torch.optim.SGD, longest_gradient=-1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_best_is_known_beside_a_norm_that_is_large(dtype: torch.dtype) -> None:
+    """Rewards of hundredths next to an energy of the norm of thousands: their sum cannot tell them apart."""
+    d = 65_536
+    direction = torch.nn.functional.normalize(torch.randn(d), dim=0)
+    judged: list[torch.Tensor] = []
+
+    def reward(x: torch.Tensor) -> torch.Tensor:
+        value = 0.01 * (x.float() @ direction)
+        judged.append(value.detach())
+        return value
+
+    r = wf.methods.reno(reward, torch.randn(2, d).to(dtype), None, steps=20)
+    kept = 0.01 * (r.samples.float() @ direction)
+    torch.testing.assert_close(kept, torch.stack(judged[:20]).amax(dim=0))
+    assert bool((kept > judged[0]).all())
+
+
+def test_a_norm_of_one_number() -> None:
+    assert NormPrior()(torch.tensor([[0.0], [2.0]])).tolist() == [0.0, 2.0]

@@ -85,3 +85,14 @@ def test_energies_that_are_not_finite_end_a_flow(energies: list[float]) -> None:
     x = torch.zeros(2, 2)
     with pytest.raises(wf.FlowDiverged, match="energy of sample"):
         wf.flow(x, lambda x: x.sum(dim=1) + torch.tensor(energies), wf.EulerMaruyama(0.1), steps=1)
+
+
+def test_a_result_prints_in_a_line() -> None:
+    r = wf.refine(lambda x: -x.square().sum(dim=1), torch.ones(50, 2), steps=3)
+    assert repr(r) == "Refinement(samples=(50, 2), particles=(50, 2), evaluations=150, acceptance=None)"
+
+
+def test_rooms_list_their_names() -> None:
+    for room in (wf, wf.data, wf.training):
+        assert set(room.__all__) <= set(dir(room))
+        assert "load_when_used" not in dir(room)

@@ -212,3 +212,12 @@ def test_networks_made_in_inference_mode_are_refused_and_the_others_stay_as_they
     with pytest.raises(RuntimeError), frozen([critic, generator]):
         raise RuntimeError
     assert all(parameter.requires_grad for parameter in critic.parameters())
+
+
+def test_autocast_converts_what_other_dtypes_are_given() -> None:
+    critic = nn.Linear(2, 1).eval()
+    x = torch.ones(3, 2, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match="convert one with"):
+        wf.refine(critic, x, steps=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert wf.refine(critic, x, steps=1).samples.dtype == torch.bfloat16

@@ -25,7 +25,7 @@ def test_many_classes_keep_their_numbers_in_half_precision(dtype: torch.dtype) -
     assert wf.classifier_log_ratio(nn.Identity(), 4_095, classes=4_096)(logits).shape == (2,)
 
 
-@pytest.mark.parametrize("label", [2, np.int64(2), torch.tensor(2), torch.tensor([2, 2])])
+@pytest.mark.parametrize("label", [2, np.int64(2), np.uint8(2), np.int32(2), torch.tensor(2), torch.tensor([2, 2])])
 def test_what_names_a_class(label: Any) -> None:
     assert labels_of(label, torch.zeros(2, 3)).tolist() == [2, 2]
     require_label(label, classes=3)
@@ -38,6 +38,16 @@ def test_what_names_none(label: Any) -> None:
     for make in (wf.classifier_log_ratio, wf.models.bind_label, wf.potentials.ClassLogProbability):
         with pytest.raises(TypeError, match="label"):
             make(nn.Identity(), label)
+
+
+def test_labels_of_numpy_files_gather() -> None:
+    logits = torch.tensor([[0.0, 1.0, 5.0]])
+    for label in (2, np.uint8(2), np.int32(2)):
+        assert float(wf.potentials.ClassLogProbability(nn.Identity(), label)(logits)) > -0.1
+        bound = wf.models.bind_label(lambda z, y: z + y[:, None], label)
+        assert bound(torch.zeros(1, 1)).item() == 2
+    with pytest.raises(ValueError, match="give 0 to 2, as there are 3 classes"):
+        require_label(2**70, classes=3)
 
 
 def test_other_numbers_of_labels_are_refused() -> None:

@@ -104,3 +104,15 @@ def test_the_last_of_those_who_keep_memory_hands_it_back(monkeypatch: pytest.Mon
     with memory.freed_memory_kept(x):
         pass
     assert asked == keeping, "for the whole process, a flow takes nothing back"
+
+
+def test_a_library_that_refuses_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def mallopt(self, setting: int, value: int) -> int:
+            return 0
+
+    monkeypatch.setattr(memory, "_malloc", Refusing)
+    monkeypatch.setattr(memory, "_users", 0)
+    assert not memory.keep_freed_memory()
+    with memory.freed_memory_kept(torch.ones(2)):
+        assert memory._users == 0

@@ -26,8 +26,9 @@ def scripted(layer: nn.Module) -> nn.Module:
         lambda: torch.jit.trace(nn.Linear(3, 1), X),
         lambda: torch.jit.freeze(torch.jit.script(nn.Linear(3, 1)).eval()),
         lambda: scripted(nn.BatchNorm1d(4)).eval(),
+        lambda: torch.jit.freeze(scripted(nn.BatchNorm1d(4)).eval()),
     ],
-    ids=["script", "trace", "frozen", "batch norm in eval mode"],
+    ids=["script", "trace", "frozen", "batch norm in eval mode", "frozen batch norm"],
 )
 def test_scripted_modules_without_a_mode_work(make: Callable[[], nn.Module]) -> None:
     r = wf.refine(make(), X, steps=2)
@@ -39,6 +40,24 @@ def test_scripted_modules_without_a_mode_work(make: Callable[[], nn.Module]) -> 
 def test_scripted_layers_in_train_mode_are_refused(layer: nn.Module) -> None:
     with pytest.raises(ValueError, match=f"{type(layer).__name__} .*call .eval"):
         wf.refine(scripted(layer), X, steps=2)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTM(3, 4, 2, dropout=0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.cell(x[None])[0].sum(dim=(0, 2))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("script", [False, True])
+def test_dropout_inside_recurrent_layers_is_refused(script: bool) -> None:
+    critic = torch.jit.script(Recurrent()) if script else Recurrent()
+    with pytest.raises(ValueError, match="LSTM draws a new mask at every call"):
+        wf.refine(critic, X, steps=1)
+    assert wf.refine(critic.eval(), X, steps=1).samples.shape == X.shape
 
 
 class OwnBatchNorm(nn.Module):

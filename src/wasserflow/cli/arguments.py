@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-_DASHED_KEY = re.compile(r"^\w+(-\w+)+(?=\s*:)", re.MULTILINE)
+_DASHED_KEY = re.compile(r"^ *\w+(-\w+)+(?=\s*:)", re.MULTILINE)
 
 
 def switches(commands: Mapping[str, Any]) -> set[str]:

@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
-_OPTION = re.compile(r"--\w+_\w+")
+_OPTION = re.compile(r"--[\w.]+_\w+")
 _KEY = re.compile(r"(?:[\w-]+\.)+(\w+)")
 _REQUIRED = "the following arguments are required: "
-_WRONG_KEY = re.compile(r'Parser key "(?:[\w-]+\.)*(\w+)":\s*')
-_CONDITIONAL = re.compile(r"Conditional<ast-resolver>\s+\{(.*?)(?:,\s+NOT_ACCEPTED)?\}", re.DOTALL)
+_WRONG_KEY = re.compile(r'Parser key "([\w.-]+)":\s*')
+_UNKNOWN_IN_FILE = re.compile(r"'[\w-]+'")  # all that jsonargparse says of it is the name of the group of commands
+_CONDITIONAL = re.compile(r"Conditional<ast-\s*resolver>\s+\{(.*?)(?:,\s+NOT_ACCEPTED)?\}", re.DOTALL)
 _SUBCOMMAND = re.compile(r'expected "(?:(.+)\.)?subcommand" to be one of')
 _KINDS = {
     "int": "a whole number",
@@ -23,6 +24,7 @@ _KINDS = {
     "NoneType": "null",
     "list": "a list",
     "tuple": "a list",
+    "Sequence": "a list",
 }
 
 
@@ -44,9 +46,12 @@ class Parser(ArgumentParser):
             message = _REQUIRED + dashed(_KEY.sub(r"--\1", names))
         elif group := _SUBCOMMAND.match(message):
             command = _below(command, group[1] or "")
-            message = f"give one of its commands, {', '.join(_commands(self, command.split()[1:]))}"
+            message = ", ".join(["give one of its commands", *_commands(self, command.split()[1:])])
         elif key := _WRONG_KEY.match(message):
-            message = _explained(key[1], message[key.end() :])
+            path = [name for name in key[1].split(".") if name not in command.split()]
+            message = _explained(".".join(path), message[key.end() :])
+        elif _UNKNOWN_IN_FILE.fullmatch(message):
+            message = "the config file has an option that the command does not take"
         sys.stderr.write(f"{command}: {dashed(message)}\nall options: {command} --help\n")
         self.exit(2)
 
@@ -54,7 +59,7 @@ class Parser(ArgumentParser):
 def _explained(option: str, problem: str) -> str:
     """What an option was given and what it takes, in a line, where jsonargparse lists types in several."""
     given = re.search(r"(?:Given|Got) value: (.*)", problem)
-    expected = re.findall(r"Expected a (?:<class '(\w+)'>|typing\.Literal\[(.*?)\])", problem)
+    expected = re.findall(r"Expected a (?:<class '(?:\w+\.)*(\w+)'>|typing\.Literal\[(.*?)\])", problem)
     if not given or not expected:
         return f"--{option}: {problem}"
     kinds = [each for kind, values in expected for each in (values.split(", ") if values else [_KINDS.get(kind, kind)])]

@@ -72,9 +72,9 @@ def refreshed(
         if watch is not None:
             watch(state)
         if state.step % every == 0 and state.step < steps:
-            samples = state.x if generator is None else torch.no_grad()(generator)(state.x.clone())
-            critic = refresh(critic, samples)
-            ratio.potential = Divergence(divergence, critic)
+            with torch.no_grad():
+                samples = state.x if generator is None else generator(state.x.clone())
+            ratio.potential = Divergence(divergence, critic := refresh(critic, samples))
             ready_modules(ratio, samples)
 
     return refinement(flow(x0, pulled_back(ratio, generator), integrator, steps, space, seed, follow), generator)

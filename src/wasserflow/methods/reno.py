@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wasserflow.checks import require_counts
 from wasserflow.divergences import KL
-from wasserflow.flow import Watch, iterate
-from wasserflow.integrators import Optimizer
+from wasserflow.flow import Watch, flow
+from wasserflow.integrators import Optimizer, State
 from wasserflow.potentials import Divergence, NormPrior
+from wasserflow.potentials.remembered import Remembered
 from wasserflow.proposals import chosen
 from wasserflow.ratios import LogRatio
 from wasserflow.refinement import Generator, Refinement, pulled_back, refinement
@@ -65,16 +64,17 @@ def reno(
         >>> bool((r.samples.norm(dim=1) > 4).all()), r.evaluations
         (True, 100)
     """
-    require_counts(steps=steps)
     sgd = partial(torch.optim.SGD, lr=lr, momentum=momentum, nesterov=momentum > 0)
-    norm, rule = regularisation * NormPrior(), Optimizer(sgd, longest_gradient)
-    states = iterate(z0, pulled_back(Divergence(KL(), reward), generator) + norm, rule, seed=seed)
-    best = z = z0.detach()
-    least = z.new_full((len(z),), torch.inf)
-    for state in islice(states, steps):
-        assert state.energy is not None
-        loss = state.energy - norm(z)  # of where the step began
-        best, least, z = chosen(loss < least, z, best), loss.minimum(least), state.x
+    loss = Remembered(pulled_back(Divergence(KL(), reward), generator))
+    best, z, least = z0, z0, torch.tensor(torch.inf)
+
+    def keep(state: State) -> None:
+        nonlocal best, z, least
+        # The loss is that of where the step began.
+        best, z, least = chosen(loss.last < least, z, best), state.x, loss.last.minimum(least)
         if watch is not None:
             watch(state)
-    return refinement(replace(state, x=best), generator)
+
+    rule = Optimizer(sgd, longest_gradient)
+    state = flow(z0, loss + regularisation * NormPrior(), rule, steps, seed=seed, watch=keep)
+    return refinement(replace(state, x=best.detach()), generator)

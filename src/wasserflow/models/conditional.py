@@ -36,7 +36,9 @@ class BoundLabel(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.argument, self.classes = network, argument, classes
-        self.register_buffer("labels", torch.as_tensor(label), persistent=False)
+        self.register_buffer(
+            "labels", label if isinstance(label, Tensor) else torch.tensor(int(label)), persistent=False
+        )
         adopt(self, network)
 
     def forward(self, x: Float[Tensor, "batch *event"]) -> Any:

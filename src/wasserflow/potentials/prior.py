@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -92,6 +93,11 @@ class NormPrior(Potential):
     """
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
-        """Evaluate the energy of (batch, *event) latents; infinite at 0 where they have more than one number."""
-        squares = sum_event(x.square())
-        return squares / 2 - (x.shape[1:].numel() - 1) / 2 * squares.log()
+        """Evaluate the energy of (batch, *event) latents, in float32 or finer.
+
+        It is infinite at 0 where they have more than one number.
+        """
+        # The squares of long latents sum to more than float16 holds.
+        squares = sum_event(x.to(torch.promote_types(x.dtype, torch.float32)).square())
+        d = x.shape[1:].numel()
+        return squares / 2 - (d - 1) / 2 * squares.log() if d > 1 else squares / 2

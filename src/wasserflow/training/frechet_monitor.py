@@ -10,6 +10,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from wasserflow.checks import require_counts
 from wasserflow.data.images import to_float, to_uint8
 from wasserflow.flow import FlowDiverged
 from wasserflow.metrics import FeatureMoments, Reference, extract_features, frechet_distance
@@ -53,9 +54,9 @@ class FrechetMonitor(Callback):
         extra_steps: int = 20,
         seed: int = 0,
     ) -> None:
-        for name, value, least in (("every", every, 1), ("samples", samples, 2), ("extra_steps", extra_steps, 0)):
-            if value < least:
-                raise ValueError(f"{name} is {value}; give at least {least}")
+        require_counts(every=every)
+        require_counts(2, samples=samples)
+        require_counts(0, extra_steps=extra_steps)
         self.feature_net, self.reference, self.out = feature_net, reference, out
         self.every, self.samples, self.extra_steps, self.seed = every, samples, extra_steps, seed
         self.curve: dict[int, float] = {}

@@ -39,3 +39,15 @@ def test_no_frames_and_unequal_frames_are_refused(tmp_path: Path) -> None:
     for frames in ([], [small, large]):
         with pytest.raises(ValueError, match="all of one size"):
             save_animation(tmp_path / "a.gif", frames)
+
+
+def test_rare_colours_stay(tmp_path: Path) -> None:
+    """A patch of magenta in a grey picture; the median cut over all colours would turn it grey."""
+    random = np.random.default_rng(0)
+    picture = random.integers(90, 170, (128, 128, 1), dtype=np.uint8).repeat(3, axis=2)
+    picture = picture + random.integers(0, 30, picture.shape, dtype=np.uint8)
+    picture[:4, :4] = (230, 20, 200)
+    save_animation(tmp_path / "a.gif", [Image.fromarray(picture)] * 2)
+    with Image.open(tmp_path / "a.gif") as written:
+        shown = np.asarray(written.convert("RGB")).astype(int)
+    assert np.abs(shown[:4, :4] - (230, 20, 200)).max() < 20

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.compare.arena import Arena, held_out_samples
 from wasserflow.cli.compare.cost import UNIT
 from wasserflow.cli.compare.report import notes, printed, save_csv, save_figure, summary
@@ -85,9 +86,8 @@ def compare(
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
-    for name, value, least in (("budget", budget, 1), ("seeds", seeds, 1), ("n", n, 2)):
-        if value < least:
-            raise ValueError(f"{name} is {value}; give at least {least}")
+    require_counts(budget=budget, seeds=seeds)
+    require_counts(2, n=n)
     check_out_dir(out, overwrite, resume)
     pair = _load(model, critic)
     given = {"mala_step": mala_step, "ddls_step": ddls_step, "ddls_temperature": ddls_temperature}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.names.held_out import HeldOutDistance
 from wasserflow.cli.names.images import IMAGE_SETS, ImagesName
 from wasserflow.cli.reproduce.fdrl_images_quality import (
@@ -76,9 +77,8 @@ def reproduce_fdrl_images(
         progress: Show progress bars.
         training: Of `wasserflow train fdrl`, for both priors.
     """
-    for name, value, least in (("n", n, 2), ("seeds", seeds, 1)):
-        if value < least:
-            raise ValueError(f"{name} is {value}; give at least {least}")
+    require_counts(2, n=n)
+    require_counts(seeds=seeds)
     check_out_dir(out, overwrite, resume)
     features = features or IMAGE_SETS[data].judge
     distance = HeldOutDistance(zoo.load(features), data, split)

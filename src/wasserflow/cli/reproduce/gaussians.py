@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.names.pairs import pair_named
 from wasserflow.cli.reproduce.gaussians_figures import save_figures
 from wasserflow.cli.reproduce.gaussians_table import KDE_POINTS, ROWS, W2_POINTS, Scores, printed, run_repeat, summary
@@ -52,9 +53,8 @@ def reproduce_25gaussians(
         overwrite: Replace an earlier run in --out.
         progress: Show progress bars.
     """
-    for name, value, least in (("repeats", repeats, 1), ("n", n, 2)):  # DOT pairs the samples
-        if value < least:
-            raise ValueError(f"{name} is {value}; give at least {least}")
+    require_counts(repeats=repeats)
+    require_counts(2, n=n)  # DOT pairs the samples
     check_out_dir(out, overwrite, resume)
     settings = {"model": "trained here" if train else model, "n": n, "seed": seed}
     pair = None if train else pair_named(model, "25gaussians")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from wasserflow.checks import require_counts
 from wasserflow.cli.names.measures import classifier_of
 from wasserflow.data.captions import CIFAR10_NAMES
 from wasserflow.data.images import cifar10, to_float
@@ -68,9 +69,7 @@ def reproduce_vq(
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """
-    for name, value, least in (("n", n, 1), ("steps", steps, 1), ("steps_per_code", steps_per_code, 1)):
-        if value < least:
-            raise ValueError(f"{name} is {value}; give at least {least}")
+    require_counts(n=n, steps=steps, steps_per_code=steps_per_code)
     step_size_at(step_size, step=0)
     if not 0 <= penalty < float("inf"):
         raise ValueError(f"penalty is {penalty}; give a number of 0 or more")
