@@ -36,10 +36,10 @@ def cifar10_pair() -> Subject:
 
 
 def toy_pair() -> Subject:
-    """The shipped pair of the 25 Gaussians and the 5,000 latents of a repeat of its table."""
+    """The shipped pair of the 25 Gaussians, and the 5,000 latents and 100 steps of a repeat of its table."""
     pair = wf.zoo.load("25gaussians")
     latents = pair.prior.sample(5_000)
-    return Subject("25gaussians, 256 units, batch 5,000", pair.generator, pair.critic, latents, steps=20)
+    return Subject("25gaussians, 256 units, batch 5,000", pair.generator, pair.critic, latents, steps=100)
 
 
 def wide_toy_pair() -> Subject:

@@ -27,7 +27,7 @@ _KEEPING = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 _LARGE = 32 * 2**20
 _USUAL = {_TRIM_THRESHOLD: 2 * _LARGE, _MMAP_MAX: 65_536}
 
-_LONG = 0.1  # seconds from which on a block is looked through for what to hand back: that takes milliseconds
+_LONG = 1.0  # seconds a block must take: what it hands back, the next one waits for again, some 0.2 ms a MiB
 
 _LOCK = threading.Lock()
 _users = 0
@@ -58,8 +58,9 @@ def freed_memory_kept(x: object) -> Iterator[None]:
 
     A step of a flow frees its activations and the next one takes as much again. glibc returns such blocks to the
     system, which must then clear every page anew: a good part of the time of images on a CPU. It is a setting of the
-    whole process, so other threads keep theirs too meanwhile; afterwards blocks above 32 MiB are handed back at once,
-    and others when more than 64 MiB are free, which is where glibc's own rule ends.
+    whole process, so other threads keep theirs too meanwhile; after a block of a second or more all that is free is
+    handed back; from then on blocks above 32 MiB are at once, and others when more than 64 MiB are free, which is where
+    glibc's own rule ends.
 
     Args:
         x: the particles; nothing is done if they are not on the CPU.

@@ -49,6 +49,7 @@ def test_what_the_environment_says_of_memory_stands() -> None:
 
 _FLOW = """
 import resource, torch, wasserflow as wf
+from wasserflow import memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -61,7 +62,7 @@ def energy(x):
 
 x, rule, marks = torch.ones(1, 2), wf.EulerMaruyama(0.1), []
 wf.flow(x, energy, rule, steps=1)
-before = held()
+before, memory._LONG = held(), 0.0
 wf.flow(x, energy, rule, steps=6, watch=lambda state: marks.append(faults()))
 print((marks[-1] - marks[1]) * resource.getpagesize() // 4, held() - before)
 """
