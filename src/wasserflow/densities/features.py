@@ -19,7 +19,7 @@ Features = Callable[[Tensor], Tensor]
 
 
 def flat_features(features: Features | None, x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch dim"]:
-    """Evaluate features, one row a sample; without a function, the samples themselves.
+    """Evaluate features, one row a sample; without a function, the samples themselves. At least in single precision.
 
     Raises:
         ValueError: the features are not a floating-point tensor with one row a sample.
@@ -28,7 +28,12 @@ def flat_features(features: Features | None, x: Float[Tensor, "batch *event"]) -
     if not isinstance(values, Tensor) or values.ndim == 0 or len(values) != len(x) or not values.is_floating_point():
         got = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"the features of {len(x)} samples are {got}; they must be floating point ({len(x)}, ...)")
-    return values.reshape(len(x), -1)
+    return at_least_single(values.reshape(len(x), -1))
+
+
+def at_least_single(values: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    """Features that a network has in half precision: squared distances between them need more digits than it has."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def feature_rows(
@@ -42,7 +47,7 @@ def feature_rows(
         batch_size: samples a call.
 
     Returns:
-        (n, dim), written into one matrix as they come: at no time are there two copies.
+        (n, dim), written into one matrix as they come: at no time are there two copies. Half precision becomes single.
 
     Raises:
         ValueError: a module in train mode, or features that are not (batch, ...).

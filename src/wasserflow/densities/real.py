@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wasserflow.checks import require_particles
 from wasserflow.densities.density import Density, LogDensity
-from wasserflow.densities.features import Features, ReferenceFeatures, feature_rows
+from wasserflow.densities.features import Features, ReferenceFeatures, at_least_single, feature_rows
 from wasserflow.densities.gather import gather_rows
 from wasserflow.densities.mollifier import mollifier_at, shifted_features
 from wasserflow.seeds import Noise, Seed, sample_seeds
@@ -53,8 +53,9 @@ def real_log_density(
     require_particles(like)
     if real is None or weight == 0:
         return lambda step: None
-    values = real.values if isinstance(real, ReferenceFeatures) else real
-    if values.device != like.device or values.dtype != like.dtype:
+    values = at_least_single(real.values) if isinstance(real, ReferenceFeatures) else real
+    expected = at_least_single(like).dtype if isinstance(real, ReferenceFeatures) else like.dtype
+    if values.device != like.device or values.dtype != expected:
         raise ValueError(
             f"real is {values.dtype} on {values.device} but the particles are {like.dtype} on {like.device}; "
             "convert one with .to()"
@@ -68,7 +69,7 @@ def real_log_density(
 
     @lru_cache(maxsize=1)
     def plain() -> Tensor:
-        return real.values if isinstance(real, ReferenceFeatures) else feature_rows(features, real)
+        return values if isinstance(real, ReferenceFeatures) else feature_rows(features, values)
 
     @lru_cache(maxsize=1)
     def fitted(scale: float) -> LogDensity:

@@ -99,11 +99,13 @@ class SteinField:
         parts = []
         for rows in features.split(_ROWS):
             pull, kernels = _pull(rows, self.references, self.bandwidth)
-            parts.append((pull + kernels @ self.scores) / -self.ridge)
+            parts.append(pull.addmm_(kernels, self.scores).div_(-self.ridge))
         return torch.cat(parts)
 
 
 def _pull(x: Tensor, references: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
     """Σ_k ∇_{x_k} k(x, x_k) = 2 Σ_k (x - x_k) k(x, x_k) / bandwidth², and the kernels."""
     kernels = squared_distances(x, references).mul_(-1 / bandwidth**2).exp_()
-    return (x * kernels.sum(dim=1, keepdim=True) - kernels @ references) * (2 / bandwidth**2), kernels
+    # In place, so that the caller's autocast leaves its digits alone.
+    pull = (x * kernels.sum(dim=1, keepdim=True)).addmm_(kernels, references, alpha=-1)
+    return pull.mul_(2 / bandwidth**2), kernels

@@ -177,6 +177,31 @@ def test_integrators_that_reuse_energies_are_refused(z0: Tensor, integrator: wf.
         wf.methods.gmi(None, z0, weights=(0.1, 0, 0), integrator=integrator)
 
 
+@pytest.mark.parametrize("density", [wf.KernelDensity(), wf.KernelRidge(), wf.SteinScore(ridge=1.0)], ids=str)
+@pytest.mark.parametrize("seen", ["features", "samples"])
+def test_half_precision_of_the_networks_is_not_that_of_the_kernels(density: wf.densities.Density, seen: str) -> None:
+    generator, critic, z = mlp_generator().float(), mlp_critic().float(), normal(40).float()
+    features, real = (
+        nn.Linear(2, 5).eval() if seen == "features" else nn.Identity().eval(),
+        normal(60, seed=1).float() + 1,
+    )
+
+    def move(g: nn.Module, d: nn.Module, f: nn.Module, x: Tensor, y: Tensor | ReferenceFeatures) -> Tensor:
+        options = {"weights": (0.1, 0.1, 0.2), "density": density, "steps": 3}
+        return wf.methods.gmi(g, x, features=f, real=y, log_likelihood=d, **options).particles
+
+    exact = move(generator, critic, features, z, real)
+    scale = (exact - z).abs().max()
+    with torch.autocast("cpu", torch.bfloat16):
+        by_autocast = move(generator, critic, features, z, real)
+    halves = [module.bfloat16() for module in (generator, critic, features)]
+    in_half = move(*halves, z.bfloat16(), real.bfloat16())
+    kept = move(*halves, z.bfloat16(), ReferenceFeatures.of(features, real.bfloat16()))
+    assert float((by_autocast - exact).abs().max() / scale) < 0.15
+    assert float((in_half.float() - exact).abs().max() / scale) < 0.15
+    assert torch.equal(in_half, kept)
+
+
 def test_lone_particle_is_refused(z0: Tensor) -> None:
     with pytest.raises(ValueError, match=r"lone particle.*2 or more"):
         wf.methods.gmi(None, z0[:1], real=normal(5), steps=2)
