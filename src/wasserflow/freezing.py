@@ -258,4 +258,9 @@ def copied(module: M) -> M:
         False
     """
     values = (value for layer in module.modules() for value in vars(layer).values() if isinstance(value, Tensor))
-    return deepcopy(module, {id(value): value.detach().clone() for value in values if not value.is_leaf})
+    with torch.no_grad():  # the weights of a scripted copy would be results of a computation, too
+        copy = deepcopy(module, {id(value): value.detach().clone() for value in values if not value.is_leaf})
+    for ours, theirs in zip(copy.parameters(), module.parameters(), strict=True):
+        if ours.requires_grad != theirs.requires_grad:
+            ours.requires_grad_(theirs.requires_grad)
+    return copy

@@ -232,3 +232,5 @@ def test_a_budget_that_too_few_proposals_allow() -> None:
 def test_many_samples_above_the_maximum_are_told() -> None:
     with pytest.warns(UserWarning, match=r"of 200 samples lie above max d = .*larger burn_in"):
         run("rejection_sample", n=200, burn_in=10, log_ratio=lambda x: 3 * x[:, 0])
+    with pytest.warns(UserWarning, match=r"of 200 samples lie above max d = .*log_ratio_max of more"):
+        run("rejection_sample", n=200, log_ratio_max=1.0, log_ratio=lambda x: 3 * x[:, 0])

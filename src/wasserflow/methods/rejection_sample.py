@@ -68,7 +68,9 @@ def rejection_sample(
     above = int((kept > highest).sum())
     if above > max(1, n // 100):
         too_low = f"{above} of {n} samples lie above max d = {highest:.4g}, so too few like them were kept"
-        warnings.warn(f"{too_low}: estimate it on more proposals (a larger burn_in)", stacklevel=2)
+        more = "estimate it on more proposals (a larger burn_in)"
+        given = "take the log_ratio_max of more proposals, or leave it out"
+        warnings.warn(f"{too_low}: {more if log_ratio_max is None else given}", stacklevel=2)
     return Refinement(samples, samples, drawn, len(tried) + int(drawn.sum()), n / int(drawn.sum()))
 
 

@@ -63,7 +63,10 @@ class FusedSequential(nn.Sequential):
         """What a call runs, of the layers as they are now."""
         if self._steps is None:
             self._steps = {}
-        layers = tuple((layer, layer.training or _heard(layer)) for layer in self._modules.values())
+        layers = tuple((layer, _in_use(layer)) for layer in self._modules.values())
+        if any(_trained(layer) for layer, _ in layers):
+            # What was made of their weights will be out of date.
+            self._steps = {key: steps for key, steps in self._steps.items() if key == layers}
         if layers not in self._steps:
             self._steps[layers] = _steps_of([layer for layer, _ in layers])
         return self._steps[layers]
@@ -213,12 +216,18 @@ def _channels_last(convolution: Any) -> Any:
 def _plain(*layers: nn.Module | None) -> bool:
     """Whether nothing listens to the layers and their weights are what their class says."""
     return all(
-        layer is not None
-        and not layer.training
-        and not _heard(layer)
-        and not torch.nn.utils.parametrize.is_parametrized(layer)
+        layer is not None and not _in_use(layer) and not torch.nn.utils.parametrize.is_parametrized(layer)
         for layer in layers
     )
+
+
+def _in_use(layer: nn.Module) -> bool:
+    """Whether it is trained or listened to, and so has to run as it is."""
+    return _trained(layer) or _heard(layer)
+
+
+def _trained(layer: nn.Module) -> bool:
+    return layer.training or any(weight.requires_grad for weight in layer._parameters.values() if weight is not None)
 
 
 def _heard(layer: nn.Module) -> bool:

@@ -233,6 +233,25 @@ def test_a_layer_that_is_listened_to_for_a_while_is_run_by_itself_meanwhile() ->
         torch.testing.assert_close(seen[0], network[:3](x), rtol=1e-5, atol=1e-5)
 
 
+def test_copies_can_be_trained_and_are_fast_again_after_it() -> None:
+    network, x = settled(dense()), torch.randn(7, 6)
+    (fast,) = wf.prepare(network)
+    frozen = links(fast)
+    for copy_ in (network, fast):
+        copy_.requires_grad_(True)
+    for _ in range(2):
+        optimizers = [torch.optim.SGD(copy_.parameters(), lr=0.1) for copy_ in (network, fast)]
+        for copy_, optimizer in zip((network, fast), optimizers, strict=True):
+            optimizer.zero_grad()
+            copy_.requires_grad_(True)(x).square().sum().backward()
+            optimizer.step()
+        for ours, theirs in zip(fast.parameters(), network.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        fast.requires_grad_(False)
+        assert links(fast) == frozen
+        torch.testing.assert_close(fast(x), network(x).detach(), rtol=1e-4, atol=1e-4)
+
+
 def test_features_of_an_inner_layer_are_those_of_the_network() -> None:
     network, x = settled(dense()), torch.randn(7, 6)
     (fast,) = wf.prepare(network)

@@ -102,6 +102,15 @@ def test_it_approaches_the_log_ratio(kind: str) -> None:
     assert critic.training
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_scripted_critic_gives_a_scripted_corrector() -> None:
+    laws, critic = (points(PHI, 400), points(THETA, 400, seed=1)), line()
+    expected = wf.fit_corrector(critic, *laws, steps=20, lr=0.1)
+    scripted = wf.fit_corrector(torch.jit.script(critic), *laws, steps=20, lr=0.1)
+    torch.testing.assert_close(scripted(laws[0]), expected(laws[0]))
+    assert float(expected.weight) != float(critic.weight)
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_it_begins_at_the_critic_and_takes_the_steps_of_sgd(momentum: float) -> None:
     """Three steps from a known line on single points, by hand."""
