@@ -88,7 +88,7 @@ def adopt(holder: nn.Module, *functions: object) -> None:
         True
     """
     holder.inside = nn.ModuleList(modules_in(*(each for each in functions if not isinstance(each, nn.Module))))
-    holder.inside.training = holder.training = any(part.training for part in modules_in(*functions))
+    holder.inside.training = holder.training = any(getattr(part, "training", False) for part in modules_in(*functions))
 
 
 def require_differentiable(modules: list[nn.Module]) -> None:
@@ -131,7 +131,8 @@ def frozen(modules: list[nn.Module]) -> Iterator[None]:
     parameters, training = _parameters_of(modules)
     if training:
         require_eval(modules)
-    thawed = [p for p in parameters if p.requires_grad and not p.is_inference()]
+    # Deep copies of scripted modules have results of a computation for weights.
+    thawed = [p for p in parameters if p.requires_grad and p.is_leaf and not p.is_inference()]
     for parameter in thawed:
         parameter.requires_grad_(False)
     try:
@@ -141,12 +142,12 @@ def frozen(modules: list[nn.Module]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _parameters_of(modules: list[nn.Module]) -> tuple[list[nn.Parameter], bool]:
+def _parameters_of(modules: list[nn.Module]) -> tuple[list[Tensor], bool]:
     """What `parameters()` gives, shared ones perhaps twice, in a third of the time: every step of a flow asks.
 
     And whether any module is in train mode.
     """
-    found: list[nn.Parameter | None] = []
+    found: list[Tensor | None] = []
     training = False
     seen: set[nn.Module] = set()
     waiting: list[nn.Module | None] = list(modules)

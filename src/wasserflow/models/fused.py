@@ -235,7 +235,7 @@ class Chain:
         if self._plain or x.ndim != self._dimensions or not _has_kernels(x):
             return self.plain(x)
         if torch.is_grad_enabled() and x.requires_grad:
-            return _Chained.apply(x, self)
+            return _Chained.apply(gradient_laid_as(x), self)
         for link in self.links:
             x = link.run(x)
         return x
@@ -276,11 +276,24 @@ class _Chained(torch.autograd.Function):
         return gradient, None
 
 
+def gradient_laid_as(x: Tensor) -> Tensor:
+    """The same numbers, whose gradient comes back in their own memory layout: channels-last convolutions return theirs.
+
+    Of a batch of one, torch's instance norm takes the wrong numbers from a gradient that lies otherwise than its input.
+    """
+    if x.ndim != 4 or not x.is_contiguous() or not (x.requires_grad and torch.is_grad_enabled()):
+        return x
+    same = x.view_as(x)
+    same.register_hook(lambda gradient: gradient.contiguous())
+    return same
+
+
 def is_transformed() -> bool:
-    """Whether torch traces, compiles or transforms (`torch.func.grad`), which know its own operations only."""
-    # A private name, as torch has no public one; without it one must assume so.
+    """Whether torch traces, compiles or transforms (`torch.func`, dual numbers), which know its own operations only."""
+    # Private names, as torch has no public ones; without them one must assume so.
     functional = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
-    return torch.jit.is_tracing() or torch.compiler.is_compiling() or functional()
+    dual = getattr(torch.autograd.forward_ad, "_current_level", 0) >= 0
+    return torch.jit.is_tracing() or torch.compiler.is_compiling() or functional() or dual
 
 
 def _has_kernels(x: Tensor) -> bool:

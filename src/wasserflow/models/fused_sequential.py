@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from wasserflow.models.fused import (
     Rectifier,
     ReshapeLink,
     Tanh,
+    gradient_laid_as,
     is_transformed,
 )
 
@@ -44,8 +45,9 @@ class FusedSequential(nn.Sequential):
         True
     """
 
-    # By its layers and which of them are listened to; made when first called so, and anew for other weights.
+    # By its layers and which of them are in use elsewhere; made when first called so, and anew for other weights.
     _steps: dict[tuple[tuple[nn.Module, bool], ...], list[_Step]] | None = None
+    _weights: list[tuple[int, int, int]] | None = None
 
     def forward(self, input: Any) -> Any:
         """Apply the layers."""
@@ -61,23 +63,13 @@ class FusedSequential(nn.Sequential):
 
     def steps(self) -> list[_Step]:
         """What a call runs, of the layers as they are now."""
-        if self._steps is None:
-            self._steps = {}
+        weights = [_mark(value) for layer in self._modules.values() for value in _values_of(layer)]
+        if self._steps is None or self._weights != weights:
+            self._steps, self._weights = {}, weights
         layers = tuple((layer, _in_use(layer)) for layer in self._modules.values())
-        if any(_trained(layer) for layer, _ in layers):
-            # What was made of their weights will be out of date.
-            self._steps = {key: steps for key, steps in self._steps.items() if key == layers}
         if layers not in self._steps:
             self._steps[layers] = _steps_of([layer for layer, _ in layers])
         return self._steps[layers]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FusedSequential:
-        self._steps = None
-        return super()._apply(fn, recurse)
-
-    def _load_from_state_dict(self, *arguments: Any, **options: Any) -> None:
-        self._steps = None
-        super()._load_from_state_dict(*arguments, **options)
 
 
 @dataclass(eq=False)
@@ -91,7 +83,7 @@ class _Step:
     def __call__(self, x: Any) -> Any:
         # Batch norm is over the second dimension and a linear layer over the last.
         if self.fast is not None and isinstance(x, Tensor) and not (self.vectors_only and x.ndim != 2):
-            return self.fast(x)
+            return self.fast(x if isinstance(self.fast, Chain) else gradient_laid_as(x))
         for layer in self.layers:
             if type(layer) is FusedSequential and not _heard(layer):
                 x = layer.through(x)
@@ -151,6 +143,8 @@ def _part_at(layers: Sequence[nn.Module]) -> _Part | None:
     taken, after, whole = (1, second, first) if folded is None else (2, third, folded)
     activation = _activation(after) if _plain(after) else None
     taken += activation is not None
+    if not all(value.isfinite().all() for value in _values_of(whole) if value.device.type == "cpu"):
+        return None  # oneDNN rectifies a NaN to 0, and nobody would hear of it
     if type(first) is nn.Linear:
         bias = None if whole.bias is None else whole.bias.detach()
         return _Part(layers[:taken], LinearLink(whole.weight.detach(), bias, activation), folded is not None)
@@ -188,6 +182,10 @@ def _folded(layer: Any, norm: Any) -> Any:
     if type(norm) not in _NORMS or norm.running_mean is None or not _plain(layer, norm):
         return None
     if type(layer) is nn.Linear and type(norm) is nn.BatchNorm1d and layer.out_features == norm.num_features:
+        if norm.weight is None:  # torch folds such norms into convolutions only
+            norm = copied(norm)
+            norm.weight = nn.Parameter(torch.ones_like(norm.running_var))
+            norm.bias = nn.Parameter(torch.zeros_like(norm.running_var))
         folded: nn.Module = fusion.fuse_linear_bn_eval(layer, norm)
     elif type(layer) in _CONVOLUTIONS and not (layer.transposed and layer.groups > 1):
         folded = fusion.fuse_conv_bn_eval(layer, norm, transpose=layer.transposed)
@@ -223,11 +221,16 @@ def _plain(*layers: nn.Module | None) -> bool:
 
 def _in_use(layer: nn.Module) -> bool:
     """Whether it is trained or listened to, and so has to run as it is."""
-    return _trained(layer) or _heard(layer)
+    return getattr(layer, "training", False) or _heard(layer) or any(value.requires_grad for value in _values_of(layer))
 
 
-def _trained(layer: nn.Module) -> bool:
-    return layer.training or any(weight.requires_grad for weight in layer._parameters.values() if weight is not None)
+def _values_of(layer: nn.Module) -> list[Tensor]:
+    return [value for value in (*layer._parameters.values(), *layer._buffers.values()) if value is not None]
+
+
+def _mark(value: Tensor) -> tuple[int, int, int]:
+    """Another one for every change of the tensor, in place or not."""
+    return id(value), value.data_ptr(), 0 if value.is_inference() else value._version
 
 
 def _heard(layer: nn.Module) -> bool:
@@ -236,4 +239,4 @@ def _heard(layer: nn.Module) -> bool:
 
 def _contiguous(x: Any) -> Any:
     # What comes after may ask for views that another layout does not have.
-    return x.contiguous() if isinstance(x, Tensor) and x.ndim == 4 else x
+    return x.contiguous() if isinstance(x, Tensor) else x

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, remove_spectral_norm
 from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
 from torch.nn.utils.spectral_norm import SpectralNormLoadStateDictPreHook
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from wasserflow.freezing import copied
 from wasserflow.models.fused_sequential import FusedSequential
@@ -75,13 +75,15 @@ class Autocast(nn.Module):
     def __init__(self, module: nn.Module, precision: torch.dtype) -> None:
         super().__init__()
         self.module, self.precision = module, precision
-        self.training = module.training
+        self.training = getattr(module, "training", False)  # frozen scripted modules have no mode
 
-    def forward(self, x: Tensor, *arguments: Any, **options: Any) -> Any:
-        """Return what the network makes of x, tensors in the number format of x."""
-        with torch.autocast(x.device.type, self.precision):
-            result = self.module(x, *arguments, **options)
-        return tree_map(lambda part: part.to(x.dtype) if _is_float(part) else part, result)
+    def forward(self, *arguments: Any, **options: Any) -> Any:
+        """Return what the network makes of its arguments, tensors in the number format of the first float of these."""
+        given = [part for part in tree_leaves((arguments, options)) if isinstance(part, Tensor)]
+        dtype = next((part.dtype for part in given if _is_float(part)), torch.get_default_dtype())
+        with torch.autocast(given[0].device.type if given else "cpu", self.precision):
+            result = self.module(*arguments, **options)
+        return tree_map(lambda part: part.to(dtype) if _is_float(part) else part, result)
 
     def __getattr__(self, name: str) -> Any:
         """Look for what is not the wrapper's in the network, whose other methods run in its own precision."""
@@ -102,9 +104,8 @@ def _prepared(module: nn.Module, compile: bool, precision: torch.dtype | None) -
     for layer in list(copy.modules()):
         if type(layer) is nn.Sequential:
             layer.__class__ = FusedSequential
-    for parameter in copy.parameters():
-        if parameter.is_leaf:  # not so in copies of scripted modules
-            parameter.requires_grad_(False)
+    for parameter in copy.parameters():  # scripted modules have no requires_grad_ of their own
+        parameter.requires_grad_(False)
     if precision is not None:
         copy = Autocast(copy, precision)
     return cast(nn.Module, torch.compile(copy)) if compile else copy

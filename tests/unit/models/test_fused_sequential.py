@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 import wasserflow as wf
 from wasserflow.models.fused import Chain, ConvolutionLink, LinearLink, ReshapeLink
@@ -250,6 +251,60 @@ def test_copies_can_be_trained_and_are_fast_again_after_it() -> None:
         fast.requires_grad_(False)
         assert links(fast) == frozen
         torch.testing.assert_close(fast(x), network(x).detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_weights_that_are_changed_in_place_count() -> None:
+    network, x = settled(dense()), torch.randn(7, 6)
+    (fast,) = wf.prepare(network)
+    fast(x)
+    for copy_ in (fast, copy.deepcopy(fast)):
+        before = copy_(x)
+        with torch.no_grad():
+            copy_[0].weight.mul_(2)
+        other = copy.deepcopy(network)
+        other.load_state_dict(copy_.state_dict())
+        torch.testing.assert_close(copy_(x), other(x), rtol=1e-5, atol=1e-5)
+        assert not torch.allclose(copy_(x), before)
+
+
+@pytest.mark.parametrize("padding", [1, "same"])  # in a chain, and by itself
+def test_a_batch_of_one_behind_an_instance_norm(padding: int | str) -> None:
+    """Torch reads a gradient wrongly that lies channels-last where the input of an instance norm does not."""
+    network = nn.Sequential(nn.InstanceNorm2d(3), nn.Conv2d(3, 8, 3, padding=padding), nn.Softplus()).eval()
+    (fast,) = wf.prepare(network)
+    x, weights = torch.randn(1, 3, 16, 16, requires_grad=True), torch.randn(1, 8, 16, 16)
+    gradients = [torch.autograd.grad((weights * run(x)).sum(), x)[0] for run in (network, fast)]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_a_weight_that_is_not_a_number_is_heard_of() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU()).eval()
+    with torch.no_grad():
+        network[0].weight[3, 0, 0, 0] = torch.nan
+    (fast,) = wf.prepare(network)
+    x = torch.randn(8, 3, 16, 16)
+    assert torch.equal(fast(x).isnan(), network(x).isnan())
+
+
+def test_a_norm_without_weights_is_folded() -> None:
+    network = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, affine=False), nn.ReLU(), nn.Linear(4, 1))
+    network(torch.randn(64, 6) + 1)  # statistics other than 0 and 1
+    network.eval()
+    assert links(require_same(network, torch.randn(7, 6))) == [[LinearLink, LinearLink]]
+
+
+def test_tangents_pass() -> None:
+    network, x = settled(dense()), torch.randn(200, 6)
+    (fast,) = wf.prepare(network)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, torch.ones_like(x))
+        tangents = [forward_ad.unpack_dual(run(dual)).tangent for run in (network, fast)]
+    torch.testing.assert_close(*tangents, rtol=1e-4, atol=1e-5)
+
+
+def test_flat_results_can_be_viewed() -> None:
+    (fast,) = wf.prepare(nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2)).eval())
+    assert fast(torch.randn(2, 3, 8, 8)).is_contiguous()
 
 
 def test_features_of_an_inner_layer_are_those_of_the_network() -> None:

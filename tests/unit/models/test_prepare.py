@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,34 @@ def test_scripted_modules_are_copied() -> None:
     network = torch.jit.script(nn.Linear(3, 1).eval())
     (fast,) = wf.prepare(network)
     assert torch.equal(fast(torch.ones(2, 3)), network(torch.ones(2, 3)))
+
+
+def test_scripted_modules_and_their_copies_are_refined_through() -> None:
+    network, x = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)).eval(), torch.randn(5, 2)
+    expected = wf.refine(network, x).samples
+    scripted = torch.jit.script(network)
+    ways = [wf.prepare(scripted)[0], copy.deepcopy(scripted), wf.prepare(torch.jit.freeze(scripted))[0]]
+    ways.append(wf.prepare(nn.Sequential(torch.jit.freeze(scripted), nn.Identity()).eval())[0])
+    for way in ways:
+        torch.testing.assert_close(wf.refine(way, x).samples, expected)
+    half = wf.prepare(torch.jit.freeze(scripted), precision=torch.bfloat16)[0]
+    torch.testing.assert_close(wf.refine(half, x).samples, expected, rtol=0.05, atol=0.05)
+
+
+def test_half_precision_of_named_parts() -> None:
+    class OfParts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, parts: dict[str, Tensor]) -> Tensor:
+            return self.layer(parts["z"])
+
+    network, z = OfParts().eval(), torch.randn(5, 2)
+    (half,) = wf.prepare(network, precision=torch.bfloat16)
+    for result in (half({"z": z}), half(parts={"z": z})):
+        assert result.dtype == torch.float32
+        torch.testing.assert_close(result, network({"z": z}), rtol=0.05, atol=0.05)
 
 
 def test_what_is_refused() -> None:
