@@ -47,6 +47,16 @@ def require_counts(least: int = 1, /, **counts: object) -> None:
             raise ValueError(f"{name} is {value}; give at least {least}")
 
 
+def require_momentum(momentum: float) -> None:
+    """Refuse a momentum that an average could not have.
+
+    Raises:
+        ValueError: below 0, or 1 and more.
+    """
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum is {momentum}; it must be 0 or more, and below 1")
+
+
 def require_methods(name: str, value: object, methods: Sequence[str], example: str) -> None:
     """Refuse an object that lacks a method, and a class in the place of an object.
 

@@ -74,7 +74,7 @@ def iterate(
     require_methods("potential", potential, ["__call__"], "a function from (batch, *event) to (batch,) energies")
     require_methods("integrator", integrator, ["init", "step"], "one such as wf.EulerMaruyama(step_size=0.1)")
     require_methods("space", inside := space or Euclidean(), ["project", "tangent"], "one of wf.spaces, or None")
-    modules, halt = ready_modules(potential, x0), Halt(stop, x0.detach())
+    modules, halt = ready_modules(potential, inside, stop), Halt(stop, x0.detach())
     x0, seeds = x0.detach(), sample_seeds(seed, len(x0)).to(x0.device)
 
     def drift(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import fields, is_dataclass
 from itertools import chain
 from typing import TypeVar
 
@@ -45,28 +44,6 @@ def modules_in(*objects: object) -> list[nn.Module]:
         else:
             waiting.extend(parts_of(item))
     return list(found.values())
-
-
-def modules_given(item: object) -> list[nn.Module]:
-    """Find the modules that get the particles as they are: itself, and those in the fields of dataclasses.
-
-    Functions between may convert the particles first, so what they call on is not among them.
-
-    Example:
-        >>> import wasserflow as wf
-        >>> from torch import nn
-        >>> from wasserflow.freezing import modules_given
-        >>> critic = nn.Linear(2, 1)
-        >>> len(modules_given(wf.Divergence(wf.KL(), critic))), len(modules_given(lambda x: critic(x)))
-        (1, 0)
-    """
-    if isinstance(item, nn.Module):
-        return [item]
-    if is_dataclass(item) and not isinstance(item, type):
-        return [module for field in fields(item) for module in modules_given(getattr(item, field.name))]
-    if isinstance(item, (list, tuple)):
-        return [module for part in item for module in modules_given(part)]
-    return []
 
 
 def adopt(holder: nn.Module, *functions: object) -> None:
@@ -190,23 +167,21 @@ def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
                 )
 
 
-def ready_modules(potential: object, x: Tensor) -> list[nn.Module]:
-    """Find the modules inside a potential, and refuse them where particles could not flow along its gradient.
+def ready_modules(*objects: object) -> list[nn.Module]:
+    """Find the modules inside what a flow evaluates, and refuse them where particles could not flow by it.
 
     Args:
-        potential: what is evaluated.
-        x: (batch, *event) particles.
+        objects: the potential, and whatever else is called on the way.
 
     Returns:
         The outermost modules.
 
     Raises:
-        ValueError: what `require_eval`, `require_differentiable` or `require_same_kind` refuses.
+        ValueError: what `require_eval` or `require_differentiable` refuses.
     """
-    modules = modules_in(potential)
+    modules = modules_in(*objects)
     require_eval(modules)
     require_differentiable(modules)
-    require_same_kind(x, modules_given(potential))
     return modules
 
 
@@ -214,7 +189,7 @@ def ready_modules(potential: object, x: Tensor) -> list[nn.Module]:
 def kinds_explained(x: Tensor, modules: list[nn.Module]) -> Iterator[None]:
     """Say which device or dtype was to blame where a computation with x inside the block fails.
 
-    For functions, which may convert what they are given; nothing is refused beforehand.
+    Networks may convert what they are given, so nothing is refused beforehand.
 
     Raises:
         ValueError: the block raised a RuntimeError, and `require_same_kind` refuses x.

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from wasserflow.checks import require_particles
+from wasserflow.checks import require_counts, require_particles
 from wasserflow.densities.gather import gather_rows
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Integrator, State, require_forgetful
@@ -44,8 +44,7 @@ def grouped_flow(
     """
     require_particles(x0)
     require_forgetful(integrator)
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}; it is the size of an interacting group: give an int above 0")
+    require_counts(batch_size=batch_size)
     count = math.ceil(len(x0) / batch_size)
     if across_processes:
         counts = gather_rows(torch.full((1, 1), float(count), device=x0.device))[0].flatten().int().tolist()

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64, Shaped
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite
-from wasserflow.freezing import kinds_explained, modules_given, modules_in, require_same_kind
+from wasserflow.freezing import kinds_explained, modules_in
 from wasserflow.modes import require_eval
 from wasserflow.ratios import LogRatio, log_ratio_of
 from wasserflow.rows import moving
@@ -96,10 +96,7 @@ def log_ratios_of(log_ratio: LogRatio, x: Samples) -> LogRatios:
     Raises:
         ValueError: a NaN or +inf, or samples of another device or floating dtype than the log-ratio's modules.
     """
-    floats = x.is_floating_point()
-    if floats:
-        require_same_kind(x, modules_given(log_ratio))
-    with torch.no_grad(), kinds_explained(x, modules_in(log_ratio) if floats else []):
+    with torch.no_grad(), kinds_explained(x, modules_in(log_ratio) if x.is_floating_point() else []):
         values = log_ratio_of(log_ratio, x).double()
     bad = not_finite(values.masked_fill(values == -torch.inf, 0))
     if bad:

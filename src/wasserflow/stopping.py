@@ -10,7 +10,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite, require_sets
+from wasserflow.freezing import modules_in
 from wasserflow.integrators import State
+from wasserflow.modes import require_eval
 from wasserflow.potentials import Energy
 from wasserflow.rows import in_batches, moving
 
@@ -69,7 +71,8 @@ def match_quantiles(
         batch_size: samples at a time.
 
     Raises:
-        ValueError: empty sets, sets of different shapes, or energies that are not finite.
+        ValueError: empty sets, sets of different shapes, energies that are not finite or not one a sample, or a module
+            in train mode.
         TypeError: sets that are not floating-point tensors.
 
     Example:
@@ -82,9 +85,16 @@ def match_quantiles(
         (True, True)
     """
     require_sets(real=real, unrefined=unrefined)
+    require_eval(modules_in(energy))
     with torch.no_grad():
-        energies = [in_batches(energy, x, batch_size) for x in (real, unrefined)]
+        # Networks may begin in place.
+        energies = [in_batches(lambda part: energy(part.clone()), x, batch_size) for x in (real, unrefined)]
     for name, values in zip(("real", "unrefined"), energies, strict=True):
+        if values.ndim != 1:
+            got = tuple(values.shape[1:])
+            raise ValueError(
+                f"the energy of a sample has shape {got}; give a function from (batch, *event) to (batch,)"
+            )
         if bad := not_finite(values):
             raise ValueError(f"the energy of {name} sample {listed(bad)} is NaN or infinite; leave those out")
     return QuantileMatching(*(values.sort().values for values in energies))

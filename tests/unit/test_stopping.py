@@ -127,3 +127,35 @@ def test_critics_that_compute_in_float32_can_be_stopped(dtype: torch.dtype) -> N
     assert r.samples.dtype == dtype
     assert r.steps.tolist() == sorted(set(r.steps.tolist())), "those that are asked for more go farther"
     assert r.evaluations < 4 * 50
+
+
+def test_energies_of_quantiles_leave_networks_and_samples_alone() -> None:
+    x = torch.randn(60, 2)
+    network = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+    mean = network[1].running_mean.clone()
+    with pytest.raises(ValueError, match=r"BatchNorm1d .*call \.eval\(\)"):
+        wf.stopping.match_quantiles(wf.Divergence(wf.KL(), network), x, x + 1)
+    assert torch.equal(network[1].running_mean, mean)
+    with pytest.raises(ValueError, match=r"shape \(1,\).*\(batch,\)"):
+        wf.stopping.match_quantiles(network.eval(), x, x + 1)
+    before = x.clone()
+    wf.stopping.match_quantiles(lambda y: y.abs_().sum(dim=1), x, x + 1)
+    assert torch.equal(x, before)
+
+
+def test_a_rule_with_a_network_in_train_mode_is_refused() -> None:
+    network = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+    rule = lambda energy, first: network(energy[:, None]).squeeze(1) > 0  # noqa: E731
+    with pytest.raises(ValueError, match=r"call \.eval\(\)"):
+        wf.flow(torch.randn(4, 2), wf.GaussianPrior(), wf.EulerMaruyama(0.1), stop=rule)
+
+
+def test_anchors_of_those_that_still_move() -> None:
+    x = wf.spaces.Normal(2).sample(8, seed=0)
+    energy, rule = wf.GaussianPrior() + 0.1 * wf.Proximal(x), wf.EulerMaruyama(0.05)
+    stopped = wf.flow(x, energy, rule, steps=30, stop=lambda now, first: now < 0.3)
+    assert len(stopped.steps.unique()) > 1
+    for i, steps in enumerate(stopped.steps.tolist()):
+        alone = wf.GaussianPrior() + 0.1 * wf.Proximal(x[i])
+        expected = wf.flow(x[i : i + 1], alone, rule, steps=steps).x if steps else x[i : i + 1]
+        torch.testing.assert_close(stopped.x[i : i + 1], expected)

@@ -22,11 +22,14 @@ class LayerFeatures(nn.Module):
         seen: list[Any] = []
         ours = threading.get_ident()
 
-        def keep(_: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        def keep(_: nn.Module, arguments: tuple[Any, ...], output: Any = None) -> None:
             if threading.get_ident() == ours:  # other threads may be running the same network
-                seen.append(arguments[0] if self.inputs else output)
+                value = arguments[0] if self.inputs else output
+                # A copy, as this layer or the next may work in place.
+                seen.append(value.clone() if isinstance(value, Tensor) else value)
 
-        handle = self.module.get_submodule(self.layer).register_forward_hook(keep)
+        layer = self.module.get_submodule(self.layer)
+        handle = layer.register_forward_pre_hook(keep) if self.inputs else layer.register_forward_hook(keep)
         try:
             self.module(x)
         finally:

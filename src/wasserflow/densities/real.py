@@ -8,7 +8,7 @@ from functools import lru_cache
 from jaxtyping import Float
 from torch import Tensor
 
-from wasserflow.checks import require_particles
+from wasserflow.checks import require_methods, require_particles
 from wasserflow.densities.density import Density, LogDensity
 from wasserflow.densities.features import Features, ReferenceFeatures, at_least_single, feature_rows
 from wasserflow.densities.gather import gather_rows
@@ -40,6 +40,7 @@ def real_log_density(
         From a step (0, 1, ...) to log p on features, or to None.
 
     Raises:
+        TypeError: a density that is none.
         ValueError: another device or dtype, or a mollified kernel of samples of which only the features are known.
 
     Example:
@@ -51,6 +52,7 @@ def real_log_density(
         tensor([-1.])
     """
     require_particles(like)
+    require_methods("density", density, ["fit"], "one such as wf.KernelRidge(ridge=0.1)")
     if real is None or weight == 0:
         return lambda step: None
     values = at_least_single(real.values) if isinstance(real, ReferenceFeatures) else real

@@ -75,6 +75,6 @@ def refreshed(
             with torch.no_grad():
                 samples = state.x if generator is None else generator(state.x.clone())
             ratio.potential = Divergence(divergence, critic := refresh(critic, samples))
-            ready_modules(ratio, samples)
+            ready_modules(ratio)
 
     return refinement(flow(x0, pulled_back(ratio, generator), integrator, steps, space, seed, follow), generator)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import require_momentum
 from wasserflow.divergences import KL
 from wasserflow.flow import Watch, flow
 from wasserflow.integrators import Optimizer, State
@@ -46,15 +47,15 @@ def reno(
         longest_gradient: of a latent; a longer one is cut to it. None for no limit.
         regularisation: w.
         steps: how many latents of each sample are judged, at least 1; z0 is the first of them.
-        seed: unused by the ascent, which draws no numbers; taken as in the other methods.
-        watch: called with the state after each step, for progress, logs or a trajectory.
+        seed: unused, as the ascent draws no numbers; taken as in the other methods.
+        watch: called with the state after each step.
 
     Returns:
         The samples of greatest reward and what they cost.
 
     Raises:
         FlowDiverged: a NaN or infinite reward or latent, with the last finite state.
-        ValueError: what `wf.refine` refuses.
+        ValueError: what `wf.refine` refuses, or a momentum out of range.
 
     Source: Eyring et al. 2024 (arXiv 2406.04312), section 3; settings of its code.
 
@@ -64,6 +65,7 @@ def reno(
         >>> bool((r.samples.norm(dim=1) > 4).all()), r.evaluations
         (True, 100)
     """
+    require_momentum(momentum)
     sgd = partial(torch.optim.SGD, lr=lr, momentum=momentum, nesterov=momentum > 0)
     loss = Remembered(pulled_back(Divergence(KL(), reward), generator))
     best, z, least = z0, z0, torch.tensor(torch.inf)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wasserflow.potentials.potential import Potential
+from wasserflow.rows import rows_of
 from wasserflow.spaces.space import sum_event
 
 
@@ -17,7 +18,7 @@ class Proximal(Potential):
     """The transport cost ‖x - anchor‖, smoothed to sqrt(‖x - anchor‖² + smoothing²) so that it has a gradient at 0.
 
     Args:
-        anchor: (batch, *event) or (*event): where the particles started.
+        anchor: (batch, *event) or (*event): where the particles started; one each follows them into their groups.
         smoothing: length below which the cone is rounded, in the units of x.
 
     Raises:
@@ -42,11 +43,14 @@ class Proximal(Potential):
 
     def __call__(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
         """Evaluate the distance of (batch, *event) particles."""
-        if self.anchor.shape not in {x.shape, x.shape[1:]}:
+        anchor = self.anchor
+        if anchor.shape != x.shape[1:] and anchor.ndim == x.ndim:
+            anchor = rows_of(anchor)
+        if anchor.shape not in {x.shape, x.shape[1:]}:
             raise ValueError(
-                f"the anchor has shape {tuple(self.anchor.shape)} and the particles {tuple(x.shape)}; "
+                f"the anchor has shape {tuple(anchor.shape)} and the particles {tuple(x.shape)}; "
                 f"give an anchor of {tuple(x.shape)} or {tuple(x.shape[1:])}"
             )
         # In half precision the square of a small length is 0.
         rounding = max(self.smoothing**2, torch.finfo(x.dtype).tiny)
-        return (sum_event((x - self.anchor).square()) + rounding).sqrt()
+        return (sum_event((x - anchor).square()) + rounding).sqrt()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from wasserflow.checks import require_sets
-from wasserflow.freezing import adopt, gradients_on, kinds_explained, modules_given, modules_in, require_same_kind
+from wasserflow.freezing import adopt, gradients_on, kinds_explained, modules_in
 from wasserflow.modes import require_eval
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 from wasserflow.rows import in_batches
@@ -102,7 +102,6 @@ def outputs_of(critic: LogRatio, real: Tensor, fake: Tensor) -> tuple[Float64[Te
     require_eval(modules)
     values = []
     for name, samples in (("real", real), ("fake", fake)):
-        require_same_kind(samples, modules_given(critic))
         with torch.no_grad(), kinds_explained(samples, modules):
             values.append(in_batches(partial(log_ratio_of, critic), samples).double())
         if not values[-1].isfinite().all():

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wasserflow.checks import require_methods
 from wasserflow.seeds import Noise, Seed, sample_seeds
 from wasserflow.spaces.space import Energies, Particles, PriorSpace, flat
 
@@ -22,6 +23,7 @@ class Product:
         **parts: named priors, each with a shape.
 
     Raises:
+        TypeError: a part that is no prior.
         ValueError: no parts are given.
 
     Example:
@@ -35,6 +37,8 @@ class Product:
     def __init__(self, **parts: PriorSpace) -> None:
         if not parts:
             raise ValueError("Product() has no parts; give named priors, e.g. Product(w=Normal(512), style=Normal(64))")
+        for name, part in parts.items():
+            require_methods(name, part, ["sample", "project", "energy"], "a prior such as wf.spaces.Normal(8)")
         self.parts = parts
         self._shapes = {name: tuple(part.sample(1).shape[1:]) for name, part in parts.items()}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from jaxtyping import Float
@@ -23,7 +25,8 @@ class Sphere:
         radius: in the units of the latents; the square root of dim is where N(0, I_dim) concentrates.
 
     Raises:
-        ValueError: dim below 1 or a radius that is not positive.
+        TypeError: dim that is not an int.
+        ValueError: dim below 1, or a radius that is not positive and finite.
 
     Example:
         >>> import wasserflow as wf
@@ -37,8 +40,10 @@ class Sphere:
 
     def __post_init__(self) -> None:
         event_shape(self.dim)
-        if not self.radius > 0:
-            raise ValueError(f"radius is {self.radius}; it must be positive")
+        if not isinstance(self.dim, Integral):
+            raise TypeError(f"dim is {self.dim!r}; give the dimension of the surrounding space, an int")
+        if not 0 < self.radius < math.inf:
+            raise ValueError(f"radius is {self.radius}; it must be positive and finite")
 
     def sample(
         self, n: int, seed: Seed = 0, device: torch.device | str | None = None, dtype: torch.dtype | None = None

@@ -119,8 +119,10 @@ def amortise(
     require_counts(batch_size=batch_size)
     if len(before) != len(after) or len(before) < 10:
         raise ValueError(f"there are {len(before)} particles before and {len(after)} after; give as many, 10 or more")
-    flow = AmortisedFlow(copied(network))
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():
+        # Inference tensors cannot be trained on, nor twice those with a graph.
+        before, after = before.clone(), after.clone()
+        flow = AmortisedFlow(copied(network))
         moved = flow.network(before[:2])
     if moved.shape != before[:2].shape:
         raise ValueError(

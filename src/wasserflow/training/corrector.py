@@ -13,7 +13,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from wasserflow.checks import require_counts, require_sets
+from wasserflow.checks import require_counts, require_momentum, require_sets
 from wasserflow.freezing import copied, gradients_on, require_same_kind
 from wasserflow.ratios import log_ratio_of
 from wasserflow.reports import save_reliability
@@ -219,8 +219,7 @@ def _require_settings(batch_size: int, lr: float, momentum: float) -> None:
     require_counts(batch_size=batch_size)
     if not 0 < lr < float("inf"):
         raise ValueError(f"lr is {lr}; it must be positive and finite")
-    if not 0 <= momentum < 1:
-        raise ValueError(f"momentum is {momentum}; it must be 0 or more, and below 1")
+    require_momentum(momentum)
 
 
 def _held_out(critic: nn.Module, laws: tuple[Drawing, Drawing]) -> tuple[Tensor, Tensor]:

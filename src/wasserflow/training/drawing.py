@@ -119,4 +119,5 @@ def _floats(name: str, samples: object, n: int) -> Tensor:
     bad = not_finite(samples)
     if bad:
         raise ValueError(f"{name} gave NaN or infinity in sample {listed(bad)}; mend what generates it")
-    return to_float(samples) if samples.dtype == torch.uint8 else samples.detach()
+    samples = to_float(samples) if samples.dtype == torch.uint8 else samples.detach()
+    return samples.clone() if samples.is_inference() else samples  # those cannot be trained on

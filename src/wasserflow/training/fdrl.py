@@ -288,7 +288,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         seeds, steps = sample_seeds(seed, len(x0)), self.flow_steps + extra_steps
         led = steps if guided_steps is None or condition is None else min(guided_steps, steps)
         guided, free = (self.potential(condition=condition, guidance=guidance), led), (self.potential(), steps - led)
-        with evaluating(self), parametrize.cached():
+        with evaluating(self):
             return staged_flow(x0, guided, free, self.integrator, seeds, batch_size, watch)
 
     def averaged_copy(self) -> FlowGuidedRatio[D]:
@@ -301,6 +301,7 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         """Move particles as a training step does, by the network as it is."""
         if not self.flow_steps:
             return x0
-        # Weights stand still here, so normalised ones are computed once and not at every step.
+        # Weights stand still here, so normalised ones are computed once and not at every step. It is a switch of the
+        # whole process, so not for `move`, beside whose many steps other networks may be trained.
         with evaluating(self), parametrize.cached():
             return flow(x0, self.potential(self.network), self.integrator, self.flow_steps, seed=seeds).x

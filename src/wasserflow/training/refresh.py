@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from wasserflow.checks import require_counts, require_sets
 from wasserflow.freezing import copied, gradients_on
 from wasserflow.ratios import log_ratio_of
+from wasserflow.seeds import global_stream
 from wasserflow.training.adversarial_losses import logistic_critic
+from wasserflow.training.modes import train_what_learns
 from wasserflow.training.penalties import weighted_slopes
 from wasserflow.training.settings import require_adam, require_not_negative
 
@@ -68,18 +70,26 @@ class SmoothRefit:
         """Return a network of the same kind, fitted and in eval mode; the one given stays as it is.
 
         Raises:
+            TypeError: a log-ratio that is not a module.
             ValueError: no parameter requires a gradient, or samples that are not finite or unlike the real ones.
         """
         require_sets(samples=samples, real=self.real)
-        network = copied(log_ratio).train()
+        if not isinstance(log_ratio, nn.Module):
+            kind = type(log_ratio).__name__
+            raise TypeError(f"the log-ratio is a {kind}; give an nn.Module, a copy of which can be trained")
+        with torch.inference_mode(False):
+            return self._fitted(copied(log_ratio), samples)
+
+    def _fitted(self, network: nn.Module, samples: Tensor) -> nn.Module:
         learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
         if not learning:
             raise ValueError("no parameter of the log-ratio requires a gradient; call .requires_grad_(True) on some")
         adam, stream = torch.optim.Adam(learning, lr=self.lr), torch.Generator().manual_seed(self.seed)
-        with gradients_on():
+        train_what_learns(nn.ModuleList([network]), [adam])
+        with gradients_on(), global_stream(self.seed):  # dropout draws from it
             for _ in range(self.updates):
                 real, moved = (
-                    x[torch.randint(len(x), (self.batch_size,), generator=stream).to(x.device)].detach()
+                    x[torch.randint(len(x), (self.batch_size,), generator=stream).to(x.device)].detach().clone()
                     for x in (self.real, samples)
                 )
                 loss = logistic_critic(log_ratio_of(network, real), log_ratio_of(network, moved))

@@ -16,7 +16,8 @@ from wasserflow.rows import in_batches
 @torch.no_grad()
 def logits_of(critic: nn.Module, samples: Float[Tensor, "n *event"], batch_size: int = 500) -> Float[Tensor, " n"]:
     """Evaluate a critic without gradients, in batches, and bring the logits to the CPU."""
-    return in_batches(partial(log_ratio_of, critic), samples, batch_size).cpu()
+    logits = in_batches(partial(log_ratio_of, critic), samples, batch_size).cpu()
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))  # numpy has no bfloat16
 
 
 def reliability_curve(

@@ -20,3 +20,13 @@ def test_threads_share_a_network() -> None:
         for found in (list(pool.map(features, sets * 20)) for _ in range(2)):
             for x, y in zip(found, expected * 20, strict=True):
                 torch.testing.assert_close(x, y)
+
+
+def test_layers_that_work_in_place_do_not_change_the_features() -> None:
+    network = nn.Sequential(nn.Linear(2, 8), nn.ReLU(inplace=True), nn.Linear(8, 1)).eval()
+    x = torch.randn(20, 2)
+    before, after = network[0](x), network[:2](x.clone())
+    torch.testing.assert_close(wf.layer_features(network, "0")(x), before)
+    torch.testing.assert_close(wf.layer_features(network, "1", inputs=True)(x), before)
+    torch.testing.assert_close(wf.layer_features(network, "1")(x), after)
+    torch.testing.assert_close(wf.layer_features(network)(x), after)

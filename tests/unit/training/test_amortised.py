@@ -68,3 +68,15 @@ def test_what_is_refused() -> None:
     ]:
         with pytest.raises(ValueError, match=named):
             call()
+
+
+def test_inference_mode_and_pairs_with_a_graph() -> None:
+    network, z = nn.Linear(2, 2), torch.randn(50, 2)
+    expected = amortise(network, z, z + 1, steps=3, progress=False)
+    graph = z.clone().requires_grad_()
+    beside_a_graph = amortise(network, 1 * graph, graph + 1, steps=3, progress=False)
+    with torch.inference_mode():
+        inside = amortise(network, z.clone(), z + 1, steps=3, progress=False)
+    for learnt in (beside_a_graph, inside):
+        torch.testing.assert_close(learnt.network.weight, expected.network.weight)
+    assert graph.grad is None

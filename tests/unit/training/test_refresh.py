@@ -111,3 +111,28 @@ def test_each_penalty_is_taken_where_it_says() -> None:
 
     assert weight(r2=1.0) == pytest.approx(weight(), rel=1e-3)
     assert weight(r1=1.0) < 0.3 * weight()
+
+
+def test_frozen_parts_and_the_global_stream_stay_as_they_are() -> None:
+    x = torch.randn(60, 2)
+    backbone = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8)).requires_grad_(False).eval()
+    network, state = nn.Sequential(backbone, nn.Dropout(0.2), nn.Linear(8, 1)).eval(), torch.get_rng_state()
+    first, second = (wf.training.SmoothRefit(x, updates=20)(network, 5 * x + 3) for _ in range(2))
+    assert torch.equal(first[0][1].running_mean, backbone[1].running_mean)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first[2].weight, second[2].weight)
+    assert not torch.equal(first[2].weight, network[2].weight)
+
+
+def test_it_learns_inside_inference_mode() -> None:
+    network, x = nn.Linear(2, 1), torch.randn(60, 2)
+    expected = wf.training.SmoothRefit(x, updates=5)(network, x + 1)
+    with torch.inference_mode():
+        inside = wf.training.SmoothRefit(x.clone(), updates=5)(network, x + 1)
+    torch.testing.assert_close(inside.weight, expected.weight)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_a_function_cannot_be_learnt_anew() -> None:
+    with pytest.raises(TypeError, match=r"is a function.*nn\.Module"):
+        wf.training.SmoothRefit(torch.randn(60, 2))(lambda x: x[:, 0], torch.randn(60, 2))
