@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import fields, is_dataclass
 from itertools import chain
 from typing import TypeVar
 
@@ -44,6 +45,28 @@ def modules_in(*objects: object) -> list[nn.Module]:
         else:
             waiting.extend(parts_of(item))
     return list(found.values())
+
+
+def modules_given(item: object) -> list[nn.Module]:
+    """Find the modules that get the particles as they are: itself, and those in the fields of dataclasses.
+
+    Functions between may convert the particles first, so what they call on is not among them.
+
+    Example:
+        >>> import wasserflow as wf
+        >>> from torch import nn
+        >>> from wasserflow.freezing import modules_given
+        >>> critic = nn.Linear(2, 1)
+        >>> len(modules_given(wf.Divergence(wf.KL(), critic))), len(modules_given(lambda x: critic(x)))
+        (1, 0)
+    """
+    if isinstance(item, nn.Module):
+        return [item]
+    if is_dataclass(item) and not isinstance(item, type):
+        return [module for field in fields(item) for module in modules_given(getattr(item, field.name))]
+    if isinstance(item, (list, tuple)):
+        return [module for part in item for module in modules_given(part)]
+    return []
 
 
 def adopt(holder: nn.Module, *functions: object) -> None:
@@ -165,6 +188,16 @@ def require_same_kind(x: Tensor, modules: list[nn.Module]) -> None:
                     f"{type(module).__name__}.{name} is {parameter.dtype} but the particles are {x.dtype}; "
                     f"convert one with .to({parameter.dtype})"
                 )
+
+
+def require_same_result(x: Tensor, function: object, result: Tensor) -> None:
+    """Refuse particles that a network given as it is was not made for, where arithmetic promoted them silently.
+
+    Raises:
+        ValueError: the result has another dtype than x, and so do the modules that x was given to.
+    """
+    if result.dtype != x.dtype and x.is_floating_point():
+        require_same_kind(x, modules_given(function))
 
 
 def ready_modules(*objects: object) -> list[nn.Module]:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64, Shaped
 from torch import Tensor
 
 from wasserflow.checks import listed, not_finite
-from wasserflow.freezing import kinds_explained, modules_in
+from wasserflow.freezing import kinds_explained, modules_in, require_same_result
 from wasserflow.modes import require_eval
 from wasserflow.ratios import LogRatio, log_ratio_of
 from wasserflow.rows import moving
@@ -97,7 +97,9 @@ def log_ratios_of(log_ratio: LogRatio, x: Samples) -> LogRatios:
         ValueError: a NaN or +inf, or samples of another device or floating dtype than the log-ratio's modules.
     """
     with torch.no_grad(), kinds_explained(x, modules_in(log_ratio) if x.is_floating_point() else []):
-        values = log_ratio_of(log_ratio, x).double()
+        values = log_ratio_of(log_ratio, x)
+    require_same_result(x, log_ratio, values)
+    values = values.double()
     bad = not_finite(values.masked_fill(values == -torch.inf, 0))
     if bad:
         raise ValueError(f"the log-ratio of proposal {listed(bad)} is NaN or +inf; give a log_ratio that is neither")

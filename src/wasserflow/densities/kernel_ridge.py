@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from wasserflow.densities.bandwidths import Bandwidth, bandwidth_of
 from wasserflow.densities.density import require_references
 from wasserflow.densities.kernel_sum import KernelSum
 from wasserflow.densities.mollifier import require_mollifier
-from wasserflow.densities.ridge_solve import cholesky_solve, kernel_matrix, symmetric_kernel_matrix
+from wasserflow.densities.ridge_solve import cholesky_solve, half_shifted, kernel_matrix
 
 _ROWS = 1024
 
@@ -26,6 +26,8 @@ class KernelRidge:
     A large ridge gives kernel density estimation. A small one interpolates: the sum is close to 1 at every reference,
     so its logarithm is nearly flat there, and particles repel each other less. Past `exact_up_to` references the sum is
     restricted to `landmarks` evenly spaced ones (Nyström): α solves (K_mn K_nm + ridge K_mm) α = K_mn 1.
+
+    Of a mollified kernel, K has half of the shift's variance on each side, which keeps it positive definite.
 
     A particle that leaves its own kernel out drops the term α_i k(x, x_i) of the sum fitted to all. This costs nothing
     and tends to leave-one-out kernel density as the ridge grows, as refitting α without it would.
@@ -73,21 +75,22 @@ class KernelRidge:
         """
         require_references(features, shifted)
         bandwidth = bandwidth_of(self.bandwidth, features)
-        references = features[None] if shifted is None else shifted
         if len(features) > self.exact_up_to:
-            return self._nystroem(features, references, bandwidth)
+            return self._nystroem(features, shifted, bandwidth)
         ones = features.new_ones(len(features), 1, dtype=torch.float64)
-        alpha = cholesky_solve(lambda: symmetric_kernel_matrix(features, references, bandwidth), ones, self.ridge)
-        return KernelSum(references, alpha.squeeze(1).to(features.dtype), bandwidth)
+        alpha = cholesky_solve(lambda: _gram(features, shifted, bandwidth), ones, self.ridge)
+        return KernelSum(features[None] if shifted is None else shifted, alpha.squeeze(1).to(features.dtype), bandwidth)
 
-    def _nystroem(self, features: Tensor, references: Tensor, bandwidth: float) -> KernelSum:
+    def _nystroem(self, features: Tensor, shifted: Tensor | None, bandwidth: float) -> KernelSum:
         m = min(self.landmarks, len(features))
         chosen = torch.linspace(0, len(features) - 1, m, device=features.device).round().long()
-        few, centres = features[chosen], references[:, chosen]
+        few, centres = features[chosen], None if shifted is None else shifted[:, chosen]
         right = features.new_zeros(m, 1, dtype=torch.float64)
-        gram = self.ridge * symmetric_kernel_matrix(few, centres, bandwidth)
-        for rows in features.split(_ROWS):
-            block = kernel_matrix(rows, centres, bandwidth)
+        gram = self.ridge * _gram(few, centres, bandwidth)
+        for start in range(0, len(features), _ROWS):
+            rows = slice(start, start + _ROWS)
+            some = _draws(features[rows], None if shifted is None else shifted[:, rows])
+            block = kernel_matrix(zip(some, _draws(few, centres), strict=True), bandwidth)
             gram.addmm_(block.T, block)
             right += block.sum(dim=0)[:, None]
         # Close landmarks make this singular, whatever the ridge. With less on the diagonal the weights grow large and
@@ -95,7 +98,17 @@ class KernelRidge:
         alpha = cholesky_solve(gram.clone, right, ridge=1e-5 * float(gram.diagonal().mean()))
         terms = torch.full((len(features),), -1, device=features.device)
         terms[chosen] = torch.arange(m, device=features.device)
-        return KernelSum(centres, alpha.squeeze(1).to(features.dtype), bandwidth, terms)
+        references = few[None] if centres is None else centres
+        return KernelSum(references, alpha.squeeze(1).to(features.dtype), bandwidth, terms)
+
+
+def _draws(features: Tensor, shifted: Tensor | None) -> Iterator[Tensor]:
+    """(n, dim) references of each draw, as the solve sees them."""
+    return iter([features]) if shifted is None else (half_shifted(features, draw) for draw in shifted)
+
+
+def _gram(features: Tensor, shifted: Tensor | None, bandwidth: float) -> Tensor:
+    return kernel_matrix(((draw, draw) for draw in _draws(features, shifted)), bandwidth)
 
 
 def require_ridge(ridge: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 
 import torch
 from jaxtyping import Float
@@ -10,28 +11,34 @@ from torch import Tensor
 
 from wasserflow.densities.distances import squared_distances
 
-_JITTERS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 1e-1, 1.0, 10.0)
+_JITTERS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2)
 _ROWS = 1024
 
 
 def kernel_matrix(
-    points: Float[Tensor, "m dim"], references: Float[Tensor, "draws n dim"], bandwidth: float
+    draws: Iterable[tuple[Float[Tensor, "m dim"], Float[Tensor, "n dim"]]], bandwidth: float
 ) -> Float[Tensor, "m n"]:
-    """exp(-‖x_i - y_j‖² / bandwidth²), averaged over draws of the y_j, in double precision and filled row by row."""
-    matrix = points.new_empty(len(points), references.shape[1], dtype=torch.float64)
-    for start in range(0, len(points), _ROWS):
-        rows = points[start : start + _ROWS]
-        draws = (squared_distances(rows, y).mul_(-1 / bandwidth**2).exp_() for y in references)
-        matrix[start : start + len(rows)] = sum(draws) / len(references)
-    return matrix
+    """exp(-‖x_i - y_j‖² / bandwidth²), averaged over draws of (x, y), in double precision and filled row by row."""
+    total, count = None, 0
+    for points, references in draws:
+        if total is None:
+            total = points.new_zeros(len(points), len(references), dtype=torch.float64)
+        for start in range(0, len(points), _ROWS):
+            rows = points[start : start + _ROWS]
+            total[start : start + len(rows)] += squared_distances(rows, references).mul_(-1 / bandwidth**2).exp_()
+        count += 1
+    assert total is not None
+    return total.div_(count)
 
 
-def symmetric_kernel_matrix(
-    points: Float[Tensor, "n dim"], references: Float[Tensor, "draws n dim"], bandwidth: float
-) -> Float[Tensor, "n n"]:
-    """The kernel matrix of references with themselves; a mollified one is symmetric in expectation only, so made so."""
-    matrix = kernel_matrix(points, references, bandwidth)
-    return matrix if references.data_ptr() == points.data_ptr() else (matrix + matrix.T) / 2
+def half_shifted(features: Float[Tensor, "n dim"], shifted: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    """Features of references of which half of the shift's variance has gone to each side of a kernel.
+
+    k(x_i - ε_i, x_j - ε_j) with independent shifts of variance σ² / 2 has the expectation of k(x_i, x_j - ε) with σ²,
+    and unlike that one's average over some draws its matrix is positive definite. Exact where the features are the
+    samples, and to first order in the shift elsewhere.
+    """
+    return torch.lerp(features, shifted, math.sqrt(0.5))
 
 
 def cholesky_solve(
@@ -39,8 +46,8 @@ def cholesky_solve(
 ) -> Float[Tensor, "n columns"]:
     """(matrix + ridge I)⁻¹ right by one Cholesky factorisation, in place.
 
-    Rounding, or the Monte Carlo error of a mollified kernel, can leave the matrix with negative eigenvalues; then more
-    is added to the diagonal, a hundred millionth at first, until it factorises.
+    Rounding can leave the matrix with negative eigenvalues; then more is added to the diagonal, a hundred millionth at
+    first, until it factorises.
 
     Args:
         matrix: makes the matrix; called again where a factorisation failed, which destroys it.
@@ -48,7 +55,7 @@ def cholesky_solve(
         ridge: η.
 
     Raises:
-        ValueError: not even 10 on the diagonal makes it positive definite.
+        ValueError: not even 0.01 on the diagonal makes it positive definite.
     """
     for jitter in _JITTERS:
         a = matrix()
@@ -57,4 +64,4 @@ def cholesky_solve(
         torch.linalg.cholesky_ex(a, out=(a, info))
         if int(info) == 0:
             return torch.cholesky_solve(right, a)
-    raise ValueError(f"the kernel matrix is not positive definite at ridge {ridge}; take a larger ridge or more draws")
+    raise ValueError(f"the kernel matrix is not positive definite at ridge {ridge}; take a larger ridge")

@@ -13,7 +13,7 @@ from wasserflow.densities.bandwidths import Bandwidth, bandwidth_of
 from wasserflow.densities.density import require_references
 from wasserflow.densities.distances import squared_distances
 from wasserflow.densities.kernel_ridge import require_ridge
-from wasserflow.densities.ridge_solve import cholesky_solve, symmetric_kernel_matrix
+from wasserflow.densities.ridge_solve import cholesky_solve, kernel_matrix
 
 _ROWS, _LIMIT = 1024, 10_000
 
@@ -60,7 +60,7 @@ class SteinScore:
             raise ValueError(f"SteinScore solves for at most {_LIMIT} references, not {len(features)}; give fewer")
         bandwidth = bandwidth_of(self.bandwidth, features)
         pull = torch.cat([_pull(rows, features, bandwidth)[0] for rows in features.split(_ROWS)]).double()
-        scores = cholesky_solve(lambda: symmetric_kernel_matrix(features, features[None], bandwidth), -pull, self.ridge)
+        scores = cholesky_solve(lambda: kernel_matrix([(features, features)], bandwidth), -pull, self.ridge)
         return SteinField(features, scores.to(features.dtype), bandwidth, self.ridge)
 
 

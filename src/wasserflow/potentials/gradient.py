@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.freezing import frozen, gradients_on, kinds_explained
+from wasserflow.freezing import frozen, gradients_on, kinds_explained, require_same_result
 from wasserflow.potentials.potential import Energy
 
 
@@ -38,6 +38,7 @@ def energy_and_gradient(
         if not isinstance(energy, Tensor) or energy.shape != x.shape[:1]:
             got = tuple(energy.shape) if isinstance(energy, Tensor) else type(energy).__name__
             raise ValueError(f"the potential returned {got} for {len(x)} particles; it must return shape ({len(x)},)")
+        require_same_result(x, potential, energy)
         ones = torch.ones_like(energy)
         gradient = torch.autograd.grad(energy, x, ones, allow_unused=True)[0] if energy.requires_grad else None
         if gradient is None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from wasserflow.checks import require_sets
-from wasserflow.freezing import adopt, gradients_on, kinds_explained, modules_in
+from wasserflow.freezing import adopt, gradients_on, kinds_explained, modules_in, require_same_result
 from wasserflow.modes import require_eval
 from wasserflow.ratios.critic import LogRatio, log_ratio_of
 from wasserflow.rows import in_batches
@@ -103,10 +103,11 @@ def outputs_of(critic: LogRatio, real: Tensor, fake: Tensor) -> tuple[Float64[Te
     values = []
     for name, samples in (("real", real), ("fake", fake)):
         with torch.no_grad(), kinds_explained(samples, modules):
-            values.append(in_batches(partial(log_ratio_of, critic), samples).double())
+            values.append(in_batches(partial(log_ratio_of, critic), samples))
+        require_same_result(samples, critic, values[-1])
         if not values[-1].isfinite().all():
             raise ValueError(f"the critic is NaN or infinite on {name}; give one that is finite there")
-    return values[0], values[1]
+    return values[0].double(), values[1].double()
 
 
 def _logistic_regression(real: Tensor, fake: Tensor) -> Float64[Tensor, "2"]:

@@ -36,6 +36,7 @@ def train_fdrl(
     data_noise: float = 3e-2,
     flips: bool = False,
     betas: tuple[float, float] = (0.9, 0.999),
+    decay_at: Sequence[float] = (0.8, 0.9),
     longest_step: float | None = None,
     r1: float = 0.0,
     r2: float = 0.0,
@@ -57,11 +58,12 @@ def train_fdrl(
         flow_steps: steps of the flow in a training step.
         step_size: of the flow, in units of x².
         noise_std: standard deviation of the noise of one step of the flow.
-        lr: the learning rate that Adam starts with; it falls to a tenth after 80 % and 90 % of the iterations.
+        lr: the learning rate that Adam starts with; it falls to a tenth at each of `decay_at`.
         ema: weight of the past in the moving average.
         data_noise: standard deviation of the noise added to data.
         flips: mirror half of the images.
         betas: decay rates of Adam.
+        decay_at: shares of the iterations; 0.5 and 0.75 were published for translation.
         longest_step: the longest move of a particle in one step of the flow; None for no limit.
         r1: weight of the penalty on slopes at data.
         r2: weight of the penalty on slopes at particles.
@@ -91,6 +93,7 @@ def train_fdrl(
         data_noise=data_noise,
         flips=flips,
         betas=betas,
+        decay_at=decay_at,
         longest_step=longest_step,
         r1=r1,
         r2=r2,

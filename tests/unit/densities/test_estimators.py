@@ -57,11 +57,45 @@ def test_nystroem_approximates_and_knows_its_own_terms() -> None:
     assert float(values[0] - alone[0]) == pytest.approx(float(restricted.weights[0]), rel=1e-6)
 
 
-def test_mollified_ridge_factorises_in_spite_of_monte_carlo_error() -> None:
-    y = cloud(100)
-    shifted = y + 0.5 * torch.randn(1, 100, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    density = wf.KernelRidge(ridge=1e-3, bandwidth=0.5).fit(y, shifted)
-    assert bool(density.weights.isfinite().all())
+def mollified(n: int, scale: float, draws: int = 4) -> tuple[Tensor, Tensor]:
+    y = cloud(n)
+    return y, y + scale * cloud(draws * n, seed=2).reshape(draws, n, 2)
+
+
+def mollified_kernels(y: Tensor, shifted: Tensor, bandwidth: float, some: slice = slice(None)) -> Tensor:
+    """Half of the shift's variance on each side, the draws of both sides in step."""
+    halves = y + (shifted - y) / math.sqrt(2)
+    return torch.stack([kernels(half, half[some], bandwidth) for half in halves]).mean(dim=0)
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.5])
+def test_mollified_ridge_solves_for_the_ridge_it_is_given(scale: float) -> None:
+    """With shifts on one side only, the matrix would have negative eigenvalues, and no Cholesky factor, here."""
+    y, shifted = mollified(500, scale)
+    density = wf.KernelRidge(ridge=0.1, bandwidth=0.7).fit(y, shifted)
+    matrix = mollified_kernels(y, shifted, 0.7) + 0.1 * torch.eye(500, dtype=torch.float64)
+    torch.testing.assert_close(matrix @ density.weights, torch.ones(500, dtype=torch.float64), rtol=1e-8, atol=1e-8)
+    assert torch.equal(density.references, shifted)
+
+
+def test_shifts_on_both_sides_have_the_expectation_of_one_on_one_side() -> None:
+    y, shifted = mollified(6, 0.4, draws=40_000)
+    wide = 0.7**2 + 2 * 0.4**2
+    expected = 0.7**2 / wide * (-torch.cdist(y, y).square() / wide).exp()
+    apart = ~torch.eye(6, dtype=torch.bool)
+    torch.testing.assert_close(mollified_kernels(y, shifted, 0.7)[apart], expected[apart], rtol=0.05, atol=0.005)
+
+
+def test_mollified_landmarks_solve_the_normal_equations() -> None:
+    y, shifted = mollified(60, 0.3)
+    density = wf.KernelRidge(ridge=2.0, bandwidth=0.7, exact_up_to=20, landmarks=12).fit(y, shifted)
+    chosen = torch.linspace(0, 59, 12).round().long()
+    halves = y + (shifted - y) / math.sqrt(2)
+    tall = torch.stack([kernels(half, half[chosen], 0.7) for half in halves]).mean(dim=0)
+    gram = tall.T @ tall + 2.0 * tall[chosen]
+    expected = torch.linalg.solve(gram + 1e-5 * gram.diagonal().mean() * torch.eye(12, dtype=y.dtype), tall.sum(dim=0))
+    torch.testing.assert_close(density.weights, expected, rtol=1e-5, atol=1e-7)
+    assert torch.equal(density.references, shifted[:, chosen])
 
 
 def test_median_bandwidth_is_the_default() -> None:

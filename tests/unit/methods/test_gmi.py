@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 import wasserflow as wf
 from toys import mlp_critic, mlp_generator
-from wasserflow.densities import MedianBandwidth, ReferenceFeatures
+from wasserflow.densities import MedianBandwidth, ReferenceFeatures, real_log_density
+from wasserflow.seeds import Noise
 
 F64 = {"rtol": 1e-11, "atol": 1e-11}
 
@@ -169,6 +170,24 @@ def test_mollified_kernels_follow_the_seed_and_shrink_to_the_plain_kernel(z0: Te
     arguments["weights"] = (0.1, 0.1, 0)
     torch.testing.assert_close(run(1e-9), run(0.0), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(run((0.3, 0.3, 0.3)), run(0.3), **F64)
+
+
+@pytest.mark.parametrize("weights", [(0.1, 0, 0), (0, 0.1, 0)])
+def test_each_step_has_shifts_of_its_own_size_and_numbers(z0: Tensor, weights: tuple[float, float, float]) -> None:
+    real, scales = normal(9, seed=4) + 1, (0.5, 0.5, 0.2)
+    density = wf.KernelDensity(1.0, scales, draws=3)
+    ours = wf.methods.gmi(None, z0, real=real, weights=weights, density=density, steps=4, seed=5).particles
+    log_p = real_log_density(None, real, density, z0, seed=5)
+    z, seeds = z0, wf.sample_seeds(5, len(z0))
+    for step in range(4):
+        z = z.detach().requires_grad_()
+        shifts = [Noise(seeds, step).normal(z, stream=stream) for stream in (1, 2, 3)]
+        references = torch.stack([z.detach() - scales[min(step, 2)] * shift for shift in shifts])
+        kernels = (-(z[None, :, None] - references[:, None]).square().sum(dim=-1)).exp().mean(dim=0)
+        log_q = (kernels * (1 - torch.eye(len(z), dtype=z.dtype))).sum(dim=1).log()
+        energy = weights[0] * log_q - weights[1] * log_p(step)(z)
+        z = z - torch.autograd.grad(energy.sum(), z)[0]
+    torch.testing.assert_close(ours, z.detach(), **F64)
 
 
 @pytest.mark.parametrize("integrator", [wf.MALA(0.1), wf.AdaptiveEuler()])
