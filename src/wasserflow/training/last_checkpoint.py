@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning
@@ -22,6 +26,34 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, out: Path, every: int, validate_every: int | None) -> None:
         self.path, self.every, self.validate_every = out / "last.ckpt", every, validate_every
+        self.stopping = False
+
+    @contextmanager
+    def when_stopped(self) -> Iterator[None]:
+        """Let the first Ctrl-C inside the block end the step that is being taken, and the next one end it at once.
+
+        Half a step can not be gone on from. Only where Ctrl-C, or SIGTERM, does what it does by default in Python.
+        """
+        usual = [number for number in (signal.SIGINT, signal.SIGTERM) if _raises(number)]
+
+        def stop(*_: object) -> None:
+            self.stopping = True
+            restore()
+            print("stopping after this step; once more stops at once", file=sys.stderr, flush=True)
+
+        def restore() -> None:
+            for number in usual:
+                signal.signal(number, signal.default_int_handler)
+
+        try:
+            for number in usual:
+                signal.signal(number, stop)
+        except ValueError:  # threads have no handlers
+            usual.clear()
+        try:
+            yield
+        finally:
+            restore()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
         """Write when the time has come, unless a validation follows."""
@@ -33,5 +65,11 @@ class LastCheckpoint(Checkpoint):
         self._write(trainer)
 
     def _write(self, trainer: lightning.Trainer) -> None:
-        if trainer.global_step % self.every == 0:
+        if self.stopping or trainer.global_step % self.every == 0:
             trainer.save_checkpoint(self.path)
+        if self.stopping:
+            raise KeyboardInterrupt
+
+
+def _raises(number: int) -> bool:
+    return signal.getsignal(number) is signal.default_int_handler

@@ -105,7 +105,8 @@ def fit_run(
         FileExistsError: `out` holds files and `resume` is False.
         FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
         ValueError: checkpoint_every below 1, or `out/last.ckpt` is damaged, or of another network.
-        KeyboardInterrupt: it was stopped; the message says what it left.
+        KeyboardInterrupt: it was stopped, by the first Ctrl-C at the end of a step, whose checkpoint is written then,
+            by the second one at once; the message says what it left.
     """
     require_counts(checkpoint_every=checkpoint_every)
     check_run_folder(out, resume)
@@ -142,7 +143,8 @@ def fit_run(
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
         try:
-            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if resume else None)
+            with last.when_stopped():
+                trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if resume else None)
         except SystemExit:
             if not trainer.interrupted:
                 raise

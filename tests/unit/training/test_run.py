@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,52 @@ def test_a_stopped_run_says_what_it_left_and_hears_the_next_stop(every: int, lef
     mend = "continue it with resume" if every == 2 else "remove it: it holds no checkpoint"
     with pytest.raises(FileExistsError, match=mend):
         check_run_folder(tmp_path, resume=False)
+
+
+class Interrupted(Stopped):
+    """Hears a signal in the midst of a step."""
+
+    def __init__(self, number: int | None, times: int = 1) -> None:
+        torch.manual_seed(0)
+        super().__init__()
+        self.number, self.times = number, times
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        for _ in range(self.times if self.number is not None and self.global_step == 4 else 0):
+            signal.raise_signal(self.number)
+        return (self.layer(batch[0]) - 1).square().mean()
+
+
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """Python's own handlers, which a test run in the background does not have."""
+    usual = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in usual.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("hearing")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_and_nothing_is_lost(
+    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = IterationData(torch.randn(8, 1), batch_size=2, iterations=10)
+    options = {"accelerator": "cpu", "progress": False}
+    fit_run(whole := Interrupted(None), data, tmp_path / "whole", **options)
+    with pytest.raises(KeyboardInterrupt, match=r"training step 5 of 10; go on from .*last\.ckpt"):
+        fit_run(Interrupted(number), data, tmp_path / "parts", **options)
+    assert "stopping after this step" in capsys.readouterr().err
+    assert signal.getsignal(number) is signal.default_int_handler
+    fit_run(rest := Interrupted(None), data, tmp_path / "parts", resume=True, **options)
+    assert torch.equal(rest.layer.weight, whole.layer.weight)
+
+
+@pytest.mark.usefixtures("hearing")
+def test_a_second_signal_ends_the_run_at_once(tmp_path: Path) -> None:
+    data = IterationData(torch.randn(8, 1), batch_size=2, iterations=10)
+    with pytest.raises(KeyboardInterrupt, match=r"training step 4 of 10; it was stopped before its first checkpoint"):
+        fit_run(Interrupted(signal.SIGINT, times=2), data, tmp_path, accelerator="cpu", progress=False)
 
 
 @pytest.mark.parametrize(("size", "iterations", "says"), [(0, 3, "there are no samples"), (4, 0, "iterations is 0")])
