@@ -18,6 +18,7 @@ from wasserflow.reports.spreads import sets_told, spread, spread_text
 
 _SPENT = {"units": ("units/sample", 1), "setup_units": ("set-up units", 0), "acceptance": ("accepted", 3)}
 _SECONDS = {"seconds": ("seconds", 1)}
+_SLACK = 1.1  # of a budget: how many proposals are rejected is chance
 
 
 def summary(label: str, results: Sequence[Result], columns: Columns) -> dict[str, Any]:
@@ -71,7 +72,9 @@ def notes(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns:
     """What the numbers are, and who wins."""
     first, (heading, digits) = next(iter(columns.items()))
     higher = heading.endswith("↑")
-    ranked = sorted((row for row in rows if row[first]), key=lambda row: row[first]["mean"], reverse=higher)
+    over = [row for row in rows if row["units"] and row["units"]["mean"] > _SLACK * allowance(config["budget"])]
+    within = [row for row in rows if row[first] and row not in over]
+    ranked = sorted(within, key=lambda row: row[first]["mean"], reverse=higher)
     best = ", ".join(f"{row['method']} {spread_text(row[first], digits)}" for row in ranked[:3])
     budget, line = config["budget"], config["line"]
     lines = [
@@ -87,6 +90,11 @@ def notes(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns:
         f"{sets_told(config['seeds'], config['n'])}, against {config['reference']}"
         + (f" in the features of {config['features']}" if config["features"] else ""),
     ]
+    if over:
+        told = ", ".join(f"{row['method']} ({spread_text(row['units'], 1)} units)" for row in over)
+        lines.insert(
+            1, f"over the budget, and so not ranked: {told}; its rate was guessed from too few --calibration samples"
+        )
     if config["precision"] != "float32":
         lines.append(f"networks ran in {config['precision']}")
     if first == "frechet" and config["n"] < FEW_SAMPLES:

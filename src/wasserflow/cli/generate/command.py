@@ -77,7 +77,8 @@ def generate(
             the distances with those of held-out images, which are no copies; 0 for none.
         features: The classifier whose features neighbours are looked for in; cifar10-resnet or mnist-resnet.
         devices: Processes on a node.
-        num_nodes: Nodes; they must share --out.
+        num_nodes: Nodes, which must share --out; start the command on each, with MASTER_ADDR, MASTER_PORT and
+            NODE_RANK in its environment.
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """

@@ -105,7 +105,8 @@ def refine(
             model, whose critic is taken.
         precision: Of matrix products and convolutions; bfloat16 is faster where the hardware has it, and inexact.
         devices: Processes on a node.
-        num_nodes: Nodes; they must share --out.
+        num_nodes: Nodes, which must share --out; start the command on each, with MASTER_ADDR, MASTER_PORT and
+            NODE_RANK in its environment.
         overwrite: Replace an earlier run in --out.
         progress: Show a progress bar.
     """

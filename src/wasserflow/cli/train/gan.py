@@ -18,7 +18,7 @@ LossName = Literal["non-saturating", "hinge"]
 
 def train_sndcgan(
     out: Path,
-    data: ImagesName = "cifar10",
+    data: Literal["cifar10"] = "cifar10",
     loss: LossName = "non-saturating",
     channels: int = 128,
     critic_channels: int = 256,
@@ -29,7 +29,7 @@ def train_sndcgan(
 
     Args:
         out: A new folder for the checkpoints and the log; the model is left in its `model`.
-        data: The training images.
+        data: The training images; 32 pixels wide, as the networks need a multiple of 8.
         loss: What generator and critic minimise.
         channels: The generator's channels at its coarsest resolution; 512 in the paper.
         critic_channels: The critic's channels at its coarsest resolution.
@@ -47,7 +47,7 @@ def train_sndcgan(
 
 def train_sn_resnet_gan(
     out: Path,
-    data: ImagesName = "cifar10",
+    data: Literal["cifar10"] = "cifar10",
     loss: LossName = "hinge",
     channels: int = 256,
     critic_channels: int = 128,
@@ -60,7 +60,7 @@ def train_sn_resnet_gan(
 
     Args:
         out: A new folder for the checkpoints and the log; the model is left in its `model`.
-        data: The training images, of a size that is a multiple of 8.
+        data: The training images; 32 pixels wide, as the networks need a multiple of 8.
         loss: What generator and critic minimise.
         channels: The generator's channels.
         critic_channels: The critic's channels.
