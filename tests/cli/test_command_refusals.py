@@ -25,6 +25,8 @@ REFUSED = [
     (f"refine --match-quantiles true --references 4 --real {_IMAGES}", f"real is {_IMAGES}, but the critic takes no"),
     ("refine --critic pair", "critic is pair, but the critic takes no samples of shape (2,)"),
     ("refine --num-nodes 0", "num_nodes is 0"),
+    ("refine --features foo", "features is foo, but points of"),
+    ("refine --method gmi --weights [1,2]", "--weights is [1, 2]; give a list of 3 or null"),
     ("compare --mala-step 0", "mala_step is 0"),
     ("compare --ddls-temperature -1", "ddls_temperature is -1"),
     ("compare --dot-rate -1", "dot_rate is -1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -47,7 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(1) from None
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"wasserflow: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+        # A full disk is not what was asked for.
+        raise SystemExit(1 if getattr(error, "errno", None) == errno.ENOSPC else 2) from error
+    except (RuntimeError, MemoryError) as error:
+        # torch has no class of its own for it on the CPU.
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        told = str(error).splitlines()[0] if str(error) else "no memory left"
+        print(f"wasserflow: {told}; take a smaller --n or --batch-size", file=sys.stderr)
+        raise SystemExit(1) from error
     except KeyboardInterrupt as error:
         print(": ".join(["\nwasserflow: interrupted", *map(str, error.args)]), file=sys.stderr)
         raise SystemExit(130) from None

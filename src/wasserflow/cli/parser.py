@@ -59,10 +59,14 @@ class Parser(ArgumentParser):
 def _explained(option: str, problem: str) -> str:
     """What an option was given and what it takes, in a line, where jsonargparse lists types in several."""
     given = re.search(r"(?:Given|Got) value: (.*)", problem)
-    expected = re.findall(r"Expected a (?:<class '(?:\w+\.)*(\w+)'>|typing\.Literal\[(.*?)\])", problem)
+    expected = re.findall(
+        r"Expected a (?:<class '(?:\w+\.)*(\w+)'>|typing\.Literal\[(.*?)\]|tuple with (\d+) elements)", problem
+    )
     if not given or not expected:
         return f"--{option}: {problem}"
-    kinds = [each for kind, values in expected for each in (values.split(", ") if values else [_KINDS.get(kind, kind)])]
+    kinds: list[str] = []
+    for kind, values, count in expected:
+        kinds += [f"a list of {count}"] if count else values.split(", ") if values else [_KINDS.get(kind, kind)]
     kinds = [kind.strip("'") for kind in kinds]
     return f"--{option} is {given[1]}; give {' or '.join(filter(None, [', '.join(kinds[:-1]), kinds[-1]]))}"
 

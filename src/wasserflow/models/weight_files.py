@@ -69,6 +69,8 @@ def _lent(network: str, borrowed: Mapping[str, str]) -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} is missing: the card names these weights; fetch the file again") from error
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path} does not hold weights: {error}; fetch the file again") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from wasserflow.models import hub
@@ -37,9 +38,13 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
     if not (local / CARD).is_file():
         if hub.is_hub_name(name):
             return hub.fetch(str(name), revision)
+        if local.is_dir():
+            raise ValueError(f"{str(name)!r} is a folder without a {CARD}: it is no model; give one that has a card")
+        alike = get_close_matches(str(name), names(), n=1)
+        meant = f", did you mean {alike[0]!r}?" if alike else ""
         raise ValueError(
-            f"no model {str(name)!r}; shipped are {', '.join(names())}, or give a folder with a {CARD}, or owner/name "
-            "of a model on the Hugging Face hub"
+            f"no model {str(name)!r}{meant or ';'} shipped are {', '.join(names())}, or give a folder with a {CARD}, "
+            "or owner/name of a model on the Hugging Face hub"
         )
     if revision is not None:
         raise ValueError(f"revision is {revision!r}, but {local} is a folder here; revisions are of models on the hub")

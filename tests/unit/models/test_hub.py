@@ -147,7 +147,7 @@ def test_other_names_are_not_asked_for(hub: FolderHub, name: str) -> None:
 
 def test_a_folder_without_a_card_is_not_looked_for_on_the_hub(hub: FolderHub) -> None:
     Path("runs/first").mkdir(parents=True)
-    with pytest.raises(ValueError, match="no model 'runs/first'"):
+    with pytest.raises(ValueError, match=r"'runs/first' is a folder without a card\.json"):
         wf.zoo.load("runs/first")
     assert hub.asked == []
 
@@ -179,3 +179,8 @@ def test_offline_for_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ValueError, match="'nobody/nothing' is no folder here, and could not be fetched from the hub"):
         wf.zoo.load("nobody/nothing")
+
+
+def test_a_slip_of_the_keys_is_guessed() -> None:
+    with pytest.raises(ValueError, match=r"no model '25gausians', did you mean '25gaussians'\?"):
+        wf.zoo.load("25gausians")

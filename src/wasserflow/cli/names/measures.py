@@ -158,8 +158,11 @@ def measure_for(
     """Choose the measure of a data set.
 
     Raises:
-        ValueError: images without a feature net.
+        ValueError: images without a feature net, or anything else with one.
     """
+    if features is not None and (reference in POINTS or is_text(reference)):
+        kind = "points" if reference in POINTS else "text"
+        raise ValueError(f"features is {features}, but {kind} of {reference} are measured as they are; leave it out")
     if reference in POINTS:
         return PointMeasure(reference, seed)
     if is_text(reference):
