@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 
 from wasserflow.models import zoo as shipped
@@ -12,12 +13,13 @@ _WIDTH = 100
 
 def zoo() -> None:
     """List the shipped models: what they are, their size and data, what they are for and what was measured."""
+    width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns)
     for name in shipped.names():
         card = shipped.card(name)
         size = sum(file.stat().st_size for file in shipped.folder_of(name).rglob("*.safetensors"))
         print(f"{name:<20}{size / 2**20:>5.1f} MB   data: {card.data}")
         for line in _about(card):
-            print(textwrap.fill(line, _WIDTH, initial_indent="    ", subsequent_indent="      "))
+            print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
 
 
 def _about(card: Card) -> list[str]:

@@ -45,8 +45,8 @@ def dot(
         betas: Adam's decay rates.
         steps: how many updates, at least 1.
         seed: chooses the pairs of the estimate; the descent itself draws no numbers.
-        prior: `Box` clamps the particles to it, `Normal` keeps their norms (radial gradients are removed); also as
-            parts of a `Product`.
+        prior: `Box` clamps the particles to it, `Normal` removes radial gradients, which nearly keeps their norms
+            (Adam rescales what is left); also as parts of a `Product`.
         watch: called with the state after each step, for progress, logs or a trajectory.
 
     Returns:

@@ -23,8 +23,9 @@ def metropolis_sample(
 ) -> Refinement:
     """Run n chains of independent proposals, each of which replaces x with probability min(1, exp(d(x') - d(x))).
 
-    The law tends to p_data with the steps. From real samples it has no burn-in; such a chain that has accepted nothing
-    would return its real sample, so it is run again from a proposal.
+    The law tends to p_data with the steps. From real samples it has no burn-in; but a chain that has accepted nothing
+    would return its real sample, so it is run again from a proposal, and those chains have one: take steps enough that
+    they are few.
 
     Args:
         propose: maps (n, seeds) to n samples, each from its own seed: `wf.spaces.Generated(generator, prior).sample`.
