@@ -193,7 +193,7 @@ def _draw(
     path = [sampling.ratio.start(len(shown), shown).cpu(), *trajectory.samples]
     behind = POINTS[data].sample(2_000, seed=1) if data in POINTS else None
     columns = len(sampling.asked.turn) if sampling.asked and len(sampling.asked.turn) > 1 else None
-    return save_generated_pictures(out, samples, path, behind, columns)
+    return save_generated_pictures(out, samples, path, behind, columns, trajectory.every)
 
 
 def _generator(pretrained: Pretrained, name: str) -> FlowGuidedRatio[Any]:

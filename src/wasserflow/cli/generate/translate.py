@@ -116,7 +116,10 @@ def translate(
         before, after = arrays["before"], arrays["after"]
         metrics = report(before, after)
         record.update(metrics=metrics, reference=f"{len(held_out)} images of class {target} of {data}, {split}")
-        pictures = [*save_pictures(out, before, after, trajectory.samples, None), save_comparison(out, before, after)]
+        pictures = [
+            *save_pictures(out, before, after, trajectory.samples, None, trajectory.every),
+            save_comparison(out, before, after),
+        ]
         print(printed(metrics, target))
         print(f"{n} images after {steps} steps each; reference: {len(held_out)} images of class {target}")
         print("open " + ", ".join(str(path) for path in pictures))

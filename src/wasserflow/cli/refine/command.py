@@ -229,7 +229,7 @@ def _report(
     out: Path, arrays: dict[str, Any], trajectory: Trajectory, measure: Measure, card: Card, record: RunRecord
 ) -> None:
     data = POINTS[card.data].sample(2_000, seed=1) if card.data in POINTS else None
-    pictures = save_pictures(out, arrays["before"], arrays["after"], trajectory.samples, data)
+    pictures = save_pictures(out, arrays["before"], arrays["after"], trajectory.samples, data, trajectory.every)
     before, after = measure(arrays["before"]), measure(arrays["after"])
     record.update(metrics={"before": before, "after": after}, steps_mean=float(arrays["steps"].mean()))
     print(before_after_table(before, after, measure.labels))

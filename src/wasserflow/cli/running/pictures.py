@@ -43,7 +43,7 @@ class Trajectory:
 
 
 def save_pictures(
-    out: Path, before: np.ndarray, after: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None
+    out: Path, before: np.ndarray, after: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None, every: int = 1
 ) -> list[Path]:
     """Write `before.png`, `after.png` and `trajectory.gif`; of strings `before_after.txt`.
 
@@ -53,6 +53,7 @@ def save_pictures(
         after: the same after the flow.
         trajectory: the first samples at the steps of the flow, as the generator gives them.
         data: real points to draw behind points.
+        every: steps from one of them to the next.
 
     Returns:
         The files.
@@ -72,7 +73,8 @@ def save_pictures(
     draw(last, "after").save(out / "after.png")
     # The trajectory has the first batch only.
     frames = [first[: len(trajectory[0])], *trajectory]
-    save_animation(out / "trajectory.gif", [draw(frame[: len(first)], "") for frame in frames])
+    drawn = [draw(frame[: len(first)], f"step {every * i}") for i, frame in enumerate(frames)]
+    save_animation(out / "trajectory.gif", drawn)
     return [out / "before.png", out / "after.png", out / "trajectory.gif"]
 
 
@@ -88,7 +90,12 @@ def save_comparison(out: Path, before: np.ndarray, after: np.ndarray) -> Path:
 
 
 def save_generated_pictures(
-    out: Path, samples: np.ndarray, trajectory: Sequence[Tensor], data: Tensor | None, columns: int | None = None
+    out: Path,
+    samples: np.ndarray,
+    trajectory: Sequence[Tensor],
+    data: Tensor | None,
+    columns: int | None = None,
+    every: int = 1,
 ) -> list[Path]:
     """Write `grid.png` and `trajectory.gif` of samples that come of a flow.
 
@@ -98,6 +105,7 @@ def save_generated_pictures(
         trajectory: the first batch from its start to its end.
         data: real points to draw behind points.
         columns: images a row; as square as possible if None.
+        every: steps from one state of the trajectory to the next.
 
     Returns:
         The files.
@@ -113,7 +121,8 @@ def save_generated_pictures(
     if columns is not None and len(last) > shown:
         shown -= shown % columns  # whole rows
     draw(last[:shown], "").save(out / "grid.png")
-    save_animation(out / "trajectory.gif", [draw(frame[:shown], "") for frame in trajectory])
+    drawn = [draw(frame[:shown], f"step {every * i}") for i, frame in enumerate(trajectory)]
+    save_animation(out / "trajectory.gif", drawn)
     return [out / "grid.png", out / "trajectory.gif"]
 
 
@@ -124,5 +133,6 @@ def _draw_image_grid(images: Tensor, title: str) -> Image.Image:
 def _point_drawer(before: np.ndarray, after: np.ndarray, data: Tensor | None) -> Callable[[Tensor, str], Image.Image]:
     from wasserflow.reports import scatter_frame, shared_limits
 
-    limits = shared_limits([torch.from_numpy(before), torch.from_numpy(after)])
+    clouds = [torch.from_numpy(before), torch.from_numpy(after)]
+    limits = shared_limits(clouds if data is None else [*clouds, data])
     return lambda points, title: scatter_frame(points, limits, data, title)
