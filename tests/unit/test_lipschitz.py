@@ -58,3 +58,11 @@ def test_coinciding_points_are_left_out() -> None:
     assert lipschitz_constant(lambda x: 3 * x[:, 0], x) == pytest.approx(3.0)
     with pytest.raises(ValueError, match="lipschitz"):
         lipschitz_constant(lambda x: x[:, 0], torch.ones(4, 1))
+
+
+def test_every_pair_of_three_points_comes_equally_often_and_none_with_itself() -> None:
+    """One pair a trial: the mean of the slopes of the three pairs, 1, 5 and 3."""
+    points = torch.tensor([[0.0], [1.0], [2.0]], dtype=torch.float64)
+    values = torch.tensor([0.0, 1.0, 6.0], dtype=torch.float64)
+    got = lipschitz_constant(lambda x: values[x[:, 0].long()], points, pairs=1, trials=100_000)
+    assert abs(got - 3) < 5 * math.sqrt(8 / 3 / 100_000)

@@ -156,3 +156,18 @@ def test_labels_of_one_a_sample_follow_their_samples_into_batches() -> None:
 
     critic = wf.models.bind_label(Shifted().eval(), labels)
     assert float(wf.calibrate(critic, real, fake).slope) < 0.2
+
+
+def test_the_line_is_that_of_platt_s_targets() -> None:
+    real, fake = torch.tensor([[0.5], [2.0], [1.0], [-0.3], [0.9]]), torch.tensor([[-1.0], [0.4], [-0.2]])
+    real, fake = real.double(), fake.double()
+    line = wf.calibrate(lambda x: x[:, 0], real, fake)
+    a, b = float(line.slope), float(line.offset)
+
+    def pull(x: Tensor, target: float) -> tuple[float, float]:
+        """The gradient of the mean cross-entropy in offset and slope."""
+        missed = torch.sigmoid(a * x + b) - target
+        return float(missed.mean()), float((missed * x).mean())
+
+    for of_real, of_fake in zip(pull(real, 6 / 7), pull(fake, 1 / 5), strict=True):
+        assert of_real + of_fake == pytest.approx(0, abs=1e-7)
