@@ -94,7 +94,7 @@ def test_refusals(tmp_path: Path, few: None, capsys: pytest.CaptureFixture[str])
         ("wgan-gp --data swissroll --channels 8", "channels is 8, but training on swissroll has no such option"),
         ("mmd-gan --bandwidths [0.0]", "bandwidths are [0.0]; give at least one, all positive"),
         ("ocf-gan --frequency-scale 0", "scale is 0.0; it must be positive"),
-        ("sn-resnet-gan --data mnist", "image_size is 28; it must be a positive multiple of 8"),
+        ("sn-resnet-gan --data mnist", "--data is mnist; give cifar10"),
         ("wgan-gp --data cifar10 --critic-steps 0", "critic_steps is 0"),
     ]:
         with pytest.raises(SystemExit):
