@@ -45,9 +45,8 @@ class FusedSequential(nn.Sequential):
         True
     """
 
-    # By its layers and which of them are in use elsewhere; made when first called so, and anew for other weights.
-    _steps: dict[tuple[tuple[nn.Module, bool], ...], list[_Step]] | None = None
-    _weights: list[tuple[int, int, int]] | None = None
+    # The weights as they were, and what a call runs by the layers and which of them are in use elsewhere.
+    _made: tuple[list[tuple[int, int, int]], dict[tuple[tuple[nn.Module, bool], ...], list[_Step]]] | None = None
 
     def forward(self, input: Any) -> Any:
         """Apply the layers."""
@@ -64,12 +63,14 @@ class FusedSequential(nn.Sequential):
     def steps(self) -> list[_Step]:
         """What a call runs, of the layers as they are now."""
         weights = [_mark(value) for layer in self._modules.values() for value in _values_of(layer)]
-        if self._steps is None or self._weights != weights:
-            self._steps, self._weights = {}, weights
+        made = self._made
+        if made is None or made[0] != weights:
+            self._made = made = (weights, {})
         layers = tuple((layer, _in_use(layer)) for layer in self._modules.values())
-        if layers not in self._steps:
-            self._steps[layers] = _steps_of([layer for layer, _ in layers])
-        return self._steps[layers]
+        steps = made[1].get(layers)  # other threads may call it, too
+        if steps is None:
+            steps = made[1][layers] = _steps_of([layer for layer, _ in layers])
+        return steps
 
 
 @dataclass(eq=False)
