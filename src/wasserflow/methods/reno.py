@@ -35,8 +35,8 @@ def reno(
 ) -> Refinement:
     """Climb a reward in the latents of a one-step generator, and give the best sample on the way.
 
-    Ascend R(g(z)) - w (‖z‖² / 2 - (d - 1) log ‖z‖) from z0 by Nesterov's momentum, each latent's gradient cut to a
-    longest norm; the second term keeps ‖z‖ where the norm of normal latents lies.
+    Ascend R(g(z)) - w (‖z‖² / 2 - (d - 1) log ‖z‖) from z0 by Nesterov's momentum, gradients cut to a longest norm; the
+    second term keeps ‖z‖ where the norm of normal latents lies.
 
     Args:
         reward: R, e.g. `wf.potentials.ClipSimilarity`; maps samples to (batch,) or (batch, 1).
@@ -47,8 +47,7 @@ def reno(
         longest_gradient: of a latent; a longer one is cut to it. None for no limit.
         regularisation: w.
         steps: how many latents of each sample are judged, at least 1; z0 is the first of them.
-        seed: unused, as the ascent draws no numbers; taken as in the other methods.
-        watch: called with the state after each step.
+        seed, watch: as in the other methods; the ascent draws no numbers.
 
     Returns:
         The samples of greatest reward and what they cost.
@@ -77,6 +76,5 @@ def reno(
         if watch is not None:
             watch(state)
 
-    rule = Optimizer(sgd, longest_gradient)
-    state = flow(z0, loss + regularisation * NormPrior(), rule, steps, seed=seed, watch=keep)
+    state = flow(z0, loss + regularisation * NormPrior(), Optimizer(sgd, longest_gradient), steps, None, seed, keep)
     return refinement(replace(state, x=best.detach()), generator)
