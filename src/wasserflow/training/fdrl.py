@@ -302,6 +302,6 @@ class FlowGuidedRatio(lightning.LightningModule, Generic[D]):
         if not self.flow_steps:
             return x0
         # Weights stand still here, so normalised ones are computed once and not at every step. It is a switch of the
-        # whole process, so not for `move`, beside whose many steps other networks may be trained.
+        # whole process, so not for `transport`, beside whose many steps other networks may be trained.
         with evaluating(self), parametrize.cached():
             return flow(x0, self.potential(self.network), self.integrator, self.flow_steps, seed=seeds).x

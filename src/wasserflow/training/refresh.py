@@ -77,7 +77,7 @@ class SmoothRefit:
         if not isinstance(log_ratio, nn.Module):
             kind = type(log_ratio).__name__
             raise TypeError(f"the log-ratio is a {kind}; give an nn.Module, a copy of which can be trained")
-        with torch.inference_mode(False):
+        with gradients_on(), global_stream(self.seed):  # dropout draws from it
             return self._fitted(copied(log_ratio), samples)
 
     def _fitted(self, network: nn.Module, samples: Tensor) -> nn.Module:
@@ -86,15 +86,14 @@ class SmoothRefit:
             raise ValueError("no parameter of the log-ratio requires a gradient; call .requires_grad_(True) on some")
         adam, stream = torch.optim.Adam(learning, lr=self.lr), torch.Generator().manual_seed(self.seed)
         train_what_learns(nn.ModuleList([network]), [adam])
-        with gradients_on(), global_stream(self.seed):  # dropout draws from it
-            for _ in range(self.updates):
-                real, moved = (
-                    x[torch.randint(len(x), (self.batch_size,), generator=stream).to(x.device)].detach().clone()
-                    for x in (self.real, samples)
-                )
-                loss = logistic_critic(log_ratio_of(network, real), log_ratio_of(network, moved))
-                loss = loss + weighted_slopes(network, (self.r1, real), (self.r2, moved))
-                adam.zero_grad()
-                loss.backward()
-                adam.step()
+        for _ in range(self.updates):
+            real, moved = (
+                x[torch.randint(len(x), (self.batch_size,), generator=stream).to(x.device)].detach().clone()
+                for x in (self.real, samples)
+            )
+            loss = logistic_critic(log_ratio_of(network, real), log_ratio_of(network, moved))
+            loss = loss + weighted_slopes(network, (self.r1, real), (self.r2, moved))
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
         return network.eval()

@@ -92,9 +92,7 @@ def notes(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns:
     ]
     if over:
         told = ", ".join(f"{row['method']} ({spread_text(row['units'], 1)} units)" for row in over)
-        lines.insert(
-            1, f"over the budget, and so not ranked: {told}; its rate was guessed from too few --calibration samples"
-        )
+        lines.insert(1, f"over the budget, and so not ranked: {told}; rates are guessed from --calibration samples")
     if config["precision"] != "float32":
         lines.append(f"networks ran in {config['precision']}")
     if first == "frechet" and config["n"] < FEW_SAMPLES:
