@@ -83,6 +83,7 @@ def test_training_starts_at_one_class_and_learns_the_other(
     assert torch.equal(seen["target"], images.images[images.labels == 8])
     assert torch.equal(seen["source"].x, to_float(images.images[images.labels == 3]))
     assert seen["options"]["iterations"] == 40_000
+    assert seen["options"]["decay_at"] == (0.5, 0.75)
 
 
 def test_the_model_holds_no_training_images(model: Path) -> None:
