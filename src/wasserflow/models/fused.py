@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ from torch.nn import functional
 
 _aten: Any = torch.ops.aten
 _onednn: Any = torch.ops.mkldnn
-_KERNELS = ("_linear_pointwise", "_convolution_pointwise", "_convolution_transpose_pointwise")
-# Of a batch and of a layer: smaller products are faster by torch's own.
-_LEAST_ROWS, _LEAST_SIZE = 128, 16
+_KERNELS = ("_linear_pointwise", "_reorder_linear_weight", "_convolution_pointwise", "_convolution_transpose_pointwise")
+# Numbers that a linear layer makes: for fewer, a rectifier of its own costs less than oneDNN's call.
+_LEAST_OUTPUTS = 2**16
 
 
 @dataclass(frozen=True)
@@ -107,22 +108,21 @@ class LinearLink:
         y = functional.linear(x, self.weight, self.bias)
         return y if self.activation is None else self.activation(y)
 
+    @cached_property
+    def _packed(self) -> Tensor:
+        """The weight as oneDNN's product reads it."""
+        return _onednn._reorder_linear_weight(self.weight)
+
     def run(self, x: Tensor) -> Tensor:
         """Apply it, the rectifier within the product."""
-        # Few inputs cost nothing: it is the pass over the outputs that is saved.
-        if isinstance(self.activation, Rectifier) and len(x) >= _LEAST_ROWS and len(self.weight) >= _LEAST_SIZE:
-            return _onednn._linear_pointwise(x, self.weight, self.bias, *self.activation.kernel)
+        if isinstance(self.activation, Rectifier) and x.shape[0] * self.weight.shape[0] >= _LEAST_OUTPUTS:
+            return _onednn._linear_pointwise(x, self._packed, self.bias, *self.activation.kernel)
         y = functional.linear(x, self.weight, self.bias)
         return y if self.activation is None else self.activation.within(y)
 
     def back(self, gradient: Tensor, x: Tensor) -> Tensor:
         """The gradient times W."""
-        if self._is_large(x):
-            return _onednn._linear_pointwise(gradient.contiguous(), self.weight.t(), None, "none", [], "")
         return gradient @ self.weight
-
-    def _is_large(self, x: Tensor) -> bool:
-        return len(x) >= _LEAST_ROWS and min(self.weight.shape) >= _LEAST_SIZE
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,8 +301,12 @@ def _has_kernels(x: Tensor) -> bool:
         x.device.type == "cpu"
         and x.dtype == torch.float32
         and x.numel() > 0
-        and torch.backends.mkldnn.is_available()
+        and _are_kernels_there()
         and not torch.is_autocast_enabled("cpu")
         and not is_transformed()
-        and all(hasattr(_onednn, name) for name in _KERNELS)
     )
+
+
+@cache
+def _are_kernels_there() -> bool:
+    return torch.backends.mkldnn.is_available() and all(hasattr(_onednn, name) for name in _KERNELS)

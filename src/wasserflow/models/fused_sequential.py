@@ -46,7 +46,10 @@ class FusedSequential(nn.Sequential):
     """
 
     # The weights as they were, and what a call runs by the layers and which of them are in use elsewhere.
-    _made: tuple[list[tuple[int, int, int]], dict[tuple[tuple[nn.Module, bool], ...], list[_Step]]] | None = None
+    _made: tuple[list[int], dict[tuple[nn.Module | bool, ...], list[_Step]]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_made"}  # packed weights have no copies
 
     def forward(self, input: Any) -> Any:
         """Apply the layers."""
@@ -62,14 +65,17 @@ class FusedSequential(nn.Sequential):
 
     def steps(self) -> list[_Step]:
         """What a call runs, of the layers as they are now."""
-        weights = [_mark(value) for layer in self._modules.values() for value in _values_of(layer)]
+        weights: list[int] = []  # every call asks: one pass, and flat
+        layers: list[nn.Module | bool] = []
+        for layer in self._modules.values():
+            layers += layer, _notes(layer, weights)
         made = self._made
         if made is None or made[0] != weights:
             self._made = made = (weights, {})
-        layers = tuple((layer, _in_use(layer)) for layer in self._modules.values())
-        steps = made[1].get(layers)  # other threads may call it, too
+        key = tuple(layers)
+        steps = made[1].get(key)  # other threads may call it, too
         if steps is None:
-            steps = made[1][layers] = _steps_of([layer for layer, _ in layers])
+            steps = made[1][key] = _steps_of(list(self._modules.values()))
         return steps
 
 
@@ -222,16 +228,22 @@ def _plain(*layers: nn.Module | None) -> bool:
 
 def _in_use(layer: nn.Module) -> bool:
     """Whether it is trained or listened to, and so has to run as it is."""
-    return getattr(layer, "training", False) or _heard(layer) or any(value.requires_grad for value in _values_of(layer))
+    return _notes(layer, [])
+
+
+def _notes(layer: nn.Module, weights: list[int]) -> bool:
+    """Note what changes with every change of the layer's tensors, in place or not, and tell whether it is in use."""
+    trained = getattr(layer, "training", False)
+    for values in (layer._parameters, layer._buffers):
+        for value in values.values():
+            if value is not None:
+                trained = trained or value.requires_grad
+                weights += id(value), value.data_ptr(), 0 if value.is_inference() else value._version
+    return trained or _heard(layer)
 
 
 def _values_of(layer: nn.Module) -> list[Tensor]:
     return [value for value in (*layer._parameters.values(), *layer._buffers.values()) if value is not None]
-
-
-def _mark(value: Tensor) -> tuple[int, int, int]:
-    """Another one for every change of the tensor, in place or not."""
-    return id(value), value.data_ptr(), 0 if value.is_inference() else value._version
 
 
 def _heard(layer: nn.Module) -> bool:

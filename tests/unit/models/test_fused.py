@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wasserflow.models.fused import Activation, Chain, ConvolutionLink, LinearLink, Rectifier, ReshapeLink, Tanh
+from wasserflow.models.fused import (
+    _LEAST_OUTPUTS,
+    Activation,
+    Chain,
+    ConvolutionLink,
+    LinearLink,
+    Rectifier,
+    ReshapeLink,
+    Tanh,
+)
 
 ACTIVATIONS = [None, Rectifier(0.0), Rectifier(0.2), Tanh()]
 
@@ -55,7 +64,7 @@ def value_and_gradient(network: Callable[[Tensor], Tensor], x: Tensor) -> tuple[
 
 @pytest.mark.parametrize("last", ACTIVATIONS)
 @pytest.mark.parametrize("make", [perceptron, images, lambda last: perceptron(last, width=40)])
-@pytest.mark.parametrize("batch", [1, 20, 200])
+@pytest.mark.parametrize("batch", [1, 20, 2_000])
 def test_value_and_gradient_are_those_of_the_layers(
     make: Callable[[Activation | None], Chain], last: Activation | None, batch: int
 ) -> None:
@@ -117,6 +126,27 @@ def test_a_flattening_end_does_not_write_over_the_gradient_it_is_given() -> None
     given = gradient.clone()
     torch.autograd.grad(chain(x), x, gradient)
     assert torch.equal(gradient, given)
+
+
+def large() -> tuple[Chain, Tensor]:
+    chain, x = perceptron(Rectifier(0.2), width=40), drawn(2_000, 3)
+    assert x.shape[0] * 40 >= _LEAST_OUTPUTS
+    return chain, x
+
+
+@pytest.mark.parametrize(
+    "laid", [lambda x: x.t().contiguous().t(), lambda x: x[:1].expand(2_000, -1), lambda x: x[::2]]
+)
+def test_large_batches_in_any_layout(laid: Callable[[Tensor], Tensor]) -> None:
+    chain, x = large()
+    torch.testing.assert_close(chain(laid(x)), chain.plain(laid(x)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_first_large_batch_in_inference_mode_leaves_gradients_possible() -> None:
+    chain, x = large()
+    with torch.inference_mode():
+        chain(x)
+    torch.testing.assert_close(value_and_gradient(chain, x), value_and_gradient(chain.plain, x), rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_of_sums_which_have_no_memory_of_their_own() -> None:

@@ -330,6 +330,20 @@ def test_weights_that_are_loaded_moved_or_replaced_later_count() -> None:
         torch.testing.assert_close(twin(x.double()), fast(x.double()))
 
 
+def test_after_a_large_batch_copies_and_changed_weights_count() -> None:
+    network, x = nn.Sequential(nn.Linear(6, 40), nn.ReLU(), nn.Linear(40, 1)).eval(), torch.randn(2_000, 6)
+    (fast,) = wf.prepare(network)
+    torch.testing.assert_close(fast(x), network(x), rtol=1e-4, atol=1e-5)
+    for twin in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        with torch.no_grad():
+            for layers in (network, twin):
+                layers[0].weight.mul_(2)
+        torch.testing.assert_close(twin(x), network(x), rtol=1e-4, atol=1e-5)
+        with torch.no_grad():
+            network[0].weight.div_(2)
+    torch.testing.assert_close(fast(x), network(x), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "transform",
     [
