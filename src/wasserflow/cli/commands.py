@@ -29,6 +29,7 @@ _GROUPS = {
         "glow": "train.glow:train_glow",
         "critic": "train.critic:train_critic",
         "corrector": "train.corrector:train_corrector",
+        "distil": "train.distil:train_distil",
         "classifier": "train.classifier:train_classifier",
         "clip": "train.clip:train_clip",
         "vq": "train.vq:train_vq",

@@ -6,6 +6,7 @@ _HOMES = {
     "SmoothRefit": "wasserflow.training.refresh",
     "amortise": "wasserflow.training.amortised",
     "assess_critic": "wasserflow.training.critic",
+    "distil": "wasserflow.training.distilled",
     "fit_corrector": "wasserflow.training.corrector",
     "refit_critic": "wasserflow.training.critic",
     "train_classifier": "wasserflow.training.classifier",

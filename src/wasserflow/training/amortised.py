@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import lightning
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
-from wasserflow.checks import require_counts, require_sets
-from wasserflow.freezing import copied, gradients_on
-from wasserflow.rows import in_batches
-from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.run import fit_run
-from wasserflow.training.settings import require_adam
+from wasserflow.checks import require_sets
+from wasserflow.freezing import copied
+from wasserflow.training.regression import learn_pairs, require_pairs, require_regression
 
 
 class AmortisedFlow(nn.Module):
@@ -42,32 +35,6 @@ class AmortisedFlow(nn.Module):
     def forward(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch *event"]:
         """Move particles to where the flow would end."""
         return x + self.network(x)
-
-
-class AmortisedFit(lightning.LightningModule):
-    """A network that learns moves from pairs of particles, by least squares.
-
-    Args:
-        flow: is trained in place.
-        lr: learning rate of Adam, which falls to 0 along a cosine.
-    """
-
-    def __init__(self, flow: AmortisedFlow, lr: float) -> None:
-        super().__init__()
-        self.flow, self.lr = flow, lr
-
-    def configure_optimizers(self) -> Any:
-        """Give the network an Adam whose rate falls along a cosine."""
-        adam = torch.optim.Adam(self.flow.parameters(), lr=self.lr)
-        rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
-
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Return the mean squared error of a batch of (before, after)."""
-        before, after = batch
-        loss = mse_loss(self.flow(before), after)
-        self.log("loss", loss, prog_bar=True)
-        return loss
 
 
 def amortise(
@@ -114,11 +81,8 @@ def amortise(
         True
     """
     require_sets(before=before, after=after)
-    require_counts(steps=steps)
-    require_adam(lr, (0.9, 0.999))
-    require_counts(batch_size=batch_size)
-    if len(before) != len(after) or len(before) < 10:
-        raise ValueError(f"there are {len(before)} particles before and {len(after)} after; give as many, 10 or more")
+    require_pairs(before=before, after=after)
+    require_regression(steps, lr, batch_size)
     with torch.inference_mode(False), torch.no_grad():
         # Inference tensors cannot be trained on, nor twice those with a graph.
         before, after = before.clone(), after.clone()
@@ -128,15 +92,6 @@ def amortise(
         raise ValueError(
             f"the network returned {tuple(moved.shape)} for {tuple(before[:2].shape)}; its moves must have that shape"
         )
-    order = torch.randperm(len(before), generator=step_stream(seed)).to(before.device)
-    held_out, rest = order[: len(order) // 10], order[len(order) // 10 :]
-    data = IterationData(
-        before[rest].cpu(), after[rest].cpu(), batch_size=min(batch_size, len(rest)), iterations=steps, seed=seed
-    )
-    with TemporaryDirectory() as folder, gradients_on():
-        fit_run(AmortisedFit(flow, lr), data, Path(folder) / "run", progress=progress, checkpoint_every=steps)
-    flow.to(before.device).eval()
-    with torch.no_grad():
-        missed = in_batches(flow, before[held_out]) - after[held_out]
-        flow.explained = 1 - float(missed.square().sum() / (after - before)[held_out].square().sum())
+    options: dict[str, Any] = {"steps": steps, "lr": lr, "batch_size": batch_size, "seed": seed, "progress": progress}
+    flow.explained = learn_pairs(flow, before, after, before, **options)
     return flow

@@ -58,8 +58,8 @@ def test_fields_of_its_own() -> None:
 def test_what_is_refused() -> None:
     x, y = pairs(50)
     for call, named in [
-        (lambda: amortise(nn.Linear(2, 2), x, y[:-1]), "50 particles before and 49 after"),
-        (lambda: amortise(nn.Linear(2, 2), x[:9], y[:9]), "9 particles before and 9 after; give as many, 10 or more"),
+        (lambda: amortise(nn.Linear(2, 2), x, y[:-1]), "before has 50 samples and after 49"),
+        (lambda: amortise(nn.Linear(2, 2), x[:9], y[:9]), "before has 9 samples and after 9; give as many, 10 or more"),
         (lambda: amortise(nn.Linear(2, 3), x, y), r"the network returned \(2, 3\) for \(2, 2\)"),
         (lambda: amortise(nn.Linear(2, 2), x, y * float("nan")), "after is NaN or infinite"),
         (lambda: amortise(nn.Linear(2, 2), x, y, steps=0), "steps is 0"),

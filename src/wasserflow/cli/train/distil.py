@@ -1,0 +1,126 @@
+"""`wasserflow train distil`: a generator that makes refined samples by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wasserflow.cli.names.judges import load_classifier
+from wasserflow.cli.names.measures import read_samples, to_float_images
+from wasserflow.cli.names.pairs import generator_named
+from wasserflow.cli.running.streaming import stored
+from wasserflow.cli.train.saving import save_trained, told
+from wasserflow.models.pretrained import Pretrained
+from wasserflow.reports.record import RECORD_NAME
+from wasserflow.seeds import sample_seeds
+from wasserflow.training.distilled import distil
+from wasserflow.training.run import check_run_folder
+
+# Of numbers as they are stored, pixels or coordinates: devices and precisions differ a little.
+_CLOSE = {np.dtype(np.uint8): 16.0, np.dtype(np.float32): 0.05}
+
+
+def train_distil(
+    out: Path,
+    refined: Path,
+    features: str | None = None,
+    steps: int = 500,
+    lr: float = 2e-4,
+    batch_size: int = 64,
+    seed: int = 0,
+    progress: bool = True,
+) -> None:
+    """Teach a copy of a generator to make refined samples in one evaluation, from a run of `wasserflow refine`.
+
+    Thousands of samples are needed, the more the better. What was refined at random is averaged: refine with
+    `--temperature 0`.
+
+    Args:
+        out: A new folder; the model is left in its `model`.
+        refined: The folder of the run, whose samples are learnt.
+        features: The classifier in whose features images are compared, a shipped model or a folder; take another one
+            than the one you measure with. Points are compared as they are.
+        steps: Updates.
+        lr: Learning rate that Adam starts with.
+        batch_size: Samples in an update.
+        seed: Chooses the batches and the tenth of the samples that is held out.
+        progress: Show a progress bar.
+    """
+    check_run_folder(out, resume=False)
+    record = _record(refined / RECORD_NAME)
+    model, drawn = record["config"]["model"], record["seeds"]
+    pair = generator_named(model)
+    assert pair.prior is not None
+    arrays = read_samples(refined / "samples.npz")
+    if not {"before", "after"} <= set(arrays):
+        raise ValueError(f"{refined} holds {', '.join(arrays)}; give the folder of a run of `wasserflow refine`")
+    before, after = arrays["before"], arrays["after"]
+    z = pair.prior.sample(len(after), seed=sample_seeds(drawn, len(after)))
+    _require_made(pair, z, before, refined)
+    goal, seen = _compared(after, features)
+    options: dict[str, Any] = {"steps": steps, "lr": lr, "batch_size": batch_size, "seed": seed}
+    made = distil(pair.generator, z, goal, seen, **options, progress=progress)
+    print(
+        f"it makes {100 * made.explained:.1f} % of the squared moves of held-out samples by itself, in these features"
+    )
+    save_trained(
+        out,
+        summary=f"{pair.card.summary}; the generator distilled from refined samples",
+        data=pair.card.data,
+        training=f"model: {pair.card.command} ({pair.card.training}); refined: {record['command']}; "
+        f"then distilled: {told(options, features=features)}",
+        networks=pair.card.networks,
+        trained={**pair.networks, "generator": made.generator},
+        prior=pair.card.prior,
+        refine=pair.card.refine,
+        metrics={"squared moves of held-out samples, %": round(100 * made.explained, 1)},
+        limits=f"it was taught by the first {len(z)} samples of --seed {drawn}: measure others; the critic was learnt "
+        "with the generator before: few steps of refinement still help, many do not",
+    )
+    print(f"it has learnt the first {len(z)} samples of --seed {drawn}: give another seed to measure it")
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """The record of a run of `wasserflow refine`."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["config"]["model"], record["config"]["method"], record["command"], int(record["seeds"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no record of a refinement; give the folder of a run of `wasserflow refine`"
+        ) from error
+    return record
+
+
+def _require_made(pair: Pretrained, z: Tensor, before: np.ndarray, refined: Path) -> None:
+    """Refuse samples that are not the generator's of these latents, such as those of several stopped processes."""
+    some = torch.linspace(0, len(z) - 1, min(len(z), 16)).long()
+    with torch.no_grad():
+        made = stored(pair.generator(z[some]))
+    kept = before[some.numpy()]
+    if made.shape != kept.shape or made.dtype != kept.dtype:
+        raise ValueError(f"{refined} holds samples {kept.dtype} {kept.shape[1:]}; they cannot be learnt")
+    if np.abs(made.astype(float) - kept).mean() > _CLOSE[made.dtype]:
+        raise ValueError(
+            f"{refined} holds other samples than {pair.card.name} makes of its seeds; give a run that was finished, of "
+            "the model as it is now"
+        )
+
+
+def _compared(after: np.ndarray, features: str | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Refined samples as floats, and what of them is compared."""
+    if after.dtype != np.uint8:
+        if features is not None:
+            raise ValueError(f"features is {features}, and points are compared as they are; leave --features out")
+        return torch.from_numpy(after), nn.Identity()
+    images = to_float_images(after)
+    if features is None:
+        raise ValueError("features is left out; give --features, a classifier of such images, such as cifar10-robust")
+    network: Any = load_classifier(features, "features", images[:2])[0]
+    return images, network.features

@@ -1,0 +1,116 @@
+"""A network learns where pairs lead, by least squares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import lightning
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from wasserflow.checks import require_counts
+from wasserflow.freezing import gradients_on
+from wasserflow.rows import in_batches
+from wasserflow.training.batches import IterationData, step_stream
+from wasserflow.training.run import fit_run
+from wasserflow.training.settings import require_adam
+
+
+class LeastSquares(lightning.LightningModule):
+    """A network that learns what it should return, from pairs.
+
+    Args:
+        network: is trained in place.
+        lr: learning rate of Adam, which falls to 0 along a cosine.
+    """
+
+    def __init__(self, network: nn.Module, lr: float) -> None:
+        super().__init__()
+        self.network, self.lr = network, lr
+
+    def configure_optimizers(self) -> Any:
+        """Give what learns an Adam whose rate falls along a cosine."""
+        adam = torch.optim.Adam([p for p in self.network.parameters() if p.requires_grad], lr=self.lr)
+        rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the mean squared error of a batch of (before, after)."""
+        before, after = batch
+        loss = mse_loss(self.network(before), after)
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+
+def require_regression(steps: int, lr: float, batch_size: int) -> None:
+    """Refuse settings out of range.
+
+    Raises:
+        TypeError: counts that are not ints.
+        ValueError: all else.
+    """
+    require_counts(steps=steps, batch_size=batch_size)
+    require_adam(lr, (0.9, 0.999))
+
+
+def require_pairs(**sets: Tensor) -> None:
+    """Refuse two sets that are not as many, or too few to hold some out.
+
+    Raises:
+        ValueError: they are.
+    """
+    (first, before), (second, after) = sets.items()
+    if len(before) != len(after) or len(before) < 10:
+        raise ValueError(f"{first} has {len(before)} samples and {second} {len(after)}; give as many, 10 or more")
+
+
+def learn_pairs(
+    network: nn.Module,
+    before: Float[Tensor, "n *event"],
+    after: Float[Tensor, "n *result"],
+    unlearnt: Float[Tensor, "n *result"],
+    *,
+    steps: int,
+    lr: float,
+    batch_size: int,
+    seed: int,
+    progress: bool,
+) -> float:
+    """Train a network in place, E ‖network(before) - after‖² being lowered over nine tenths of the pairs.
+
+    Args:
+        network: ends in eval mode, on the device of the pairs; what requires no gradient stands still.
+        before: (n, *event) what it is given.
+        after: (n, *result) what it should return.
+        unlearnt: (n, *result) what there is without it, to measure it against.
+        steps: updates.
+        lr: learning rate that Adam starts with.
+        batch_size: pairs in an update, at most.
+        seed: chooses the batches and what is held out.
+        progress: show a progress bar.
+
+    Returns:
+        1 - Σ ‖network(before) - after‖² / Σ ‖unlearnt - after‖² over the held-out tenth.
+
+    Example:
+        >>> import torch
+        >>> from wasserflow.training.regression import learn_pairs
+        >>> x, options = torch.linspace(-1, 1, 100)[:, None], dict(batch_size=90, seed=0, progress=False)
+        >>> learn_pairs(torch.nn.Linear(1, 1), x, 2 * x, 0 * x, steps=300, lr=0.1, **options) > 0.99
+        True
+    """
+    order = torch.randperm(len(before), generator=step_stream(seed)).to(before.device)
+    held_out, rest = order[: len(order) // 10], order[len(order) // 10 :]
+    data = IterationData(
+        before[rest].cpu(), after[rest].cpu(), batch_size=min(batch_size, len(rest)), iterations=steps, seed=seed
+    )
+    with TemporaryDirectory() as folder, gradients_on():
+        fit_run(LeastSquares(network, lr), data, Path(folder) / "run", progress=progress, checkpoint_every=steps)
+    network.to(before.device).eval()
+    with torch.no_grad():
+        missed = in_batches(network, before[held_out]) - after[held_out]
+    return 1 - float(missed.square().sum() / (unlearnt - after)[held_out].square().sum())
