@@ -93,5 +93,5 @@ def amortise(
             f"the network returned {tuple(moved.shape)} for {tuple(before[:2].shape)}; its moves must have that shape"
         )
     options: dict[str, Any] = {"steps": steps, "lr": lr, "batch_size": batch_size, "seed": seed, "progress": progress}
-    flow.explained = learn_pairs(flow, before, after, before, **options)
+    flow.explained = learn_pairs(flow, before, after, lambda x: x, **options)
     return flow

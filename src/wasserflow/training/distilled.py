@@ -15,6 +15,7 @@ from wasserflow.freezing import adopt, copied, frozen, modules_in
 from wasserflow.modes import require_eval
 from wasserflow.rows import in_batches
 from wasserflow.training.regression import learn_pairs, require_pairs, require_regression
+from wasserflow.training.settings import require_not_negative
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +24,8 @@ class Distilled:
 
     Args:
         generator: maps (batch, *latent) to (batch, *event), in eval mode.
-        explained: share of the refinement's squared moves in features that it makes by itself, of held-out latents: 1
-            is all of them, 0 none, below 0 worse than the generator it was.
+        explained: share of the refinement's squared moves that it makes by itself, of held-out latents and by the
+            distance it learnt in: 1 is all of them, 0 none, below 0 worse than the generator it was.
     """
 
     generator: nn.Module
@@ -32,13 +33,15 @@ class Distilled:
 
 
 class _Seen(nn.Module):
-    def __init__(self, generator: nn.Module, features: Callable[[Tensor], Tensor]) -> None:
+    """What is compared of what a generator makes."""
+
+    def __init__(self, generator: nn.Module, view: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.generator, self.features = generator, features
-        adopt(self, features)
+        self.generator, self.view = generator, view
+        adopt(self, view)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.features(self.generator(z))
+        return self.view(self.generator(z))
 
 
 def distil(
@@ -46,6 +49,7 @@ def distil(
     latents: Float[Tensor, "n *latent"],
     samples: Float[Tensor, "n *event"],
     features: Callable[[Tensor], Tensor],
+    samples_weight: float = 0.3,
     steps: int = 500,
     lr: float = 2e-4,
     batch_size: int = 64,
@@ -54,10 +58,11 @@ def distil(
 ) -> Distilled:
     """Teach a copy of a generator G to make refined samples in one evaluation.
 
-    Lowers E ‖φ(G(z)) - φ(x_T)‖² over pairs of a latent z and the refined sample x_T that it became, with the features φ
-    in units of their root mean variance. In pixels the mean of what could follow is blurred; in features of a network
-    it is not. The pairs are a refinement's own, `z` and `wf.refine(critic, z, generator, ...).samples`: thousands, the
-    more the better. A tenth of them is held out, to measure `.explained`.
+    Lowers E ‖φ(G(z)) - φ(x_T)‖² / var φ(x_T) + λ E ‖G(z) - x_T‖² / var x_T over pairs of a latent z and the refined
+    sample x_T that it became. The mean of what could follow is blurred in pixels, so features φ of a network come
+    first; they alone would not mind a fine grid over flat areas. The pairs are a refinement's own, `z` and
+    `wf.refine(critic, z, generator, ...).samples`: thousands, the more the better. A tenth of them is held out, to
+    measure `.explained`.
 
     Args:
         generator: maps (batch, *latent) to (batch, *event), in eval mode; not changed. All its parameters learn.
@@ -66,6 +71,7 @@ def distil(
         features: φ, maps (batch, *event) to (batch, ...) differentiably, such as
             `wf.zoo.load("cifar10-robust").model.features`; `torch.nn.Identity()` compares samples themselves. To judge
             the result take other ones.
+        samples_weight: λ, of the samples themselves beside their features.
         steps: updates, at least 1.
         lr: learning rate that Adam starts with.
         batch_size: pairs in an update.
@@ -97,24 +103,43 @@ def distil(
     require_sets(samples=samples)
     require_pairs(latents=latents, samples=samples)
     require_regression(steps, lr, batch_size)
+    require_not_negative(samples_weight=samples_weight)
     if not isinstance(generator, nn.Module):
         raise TypeError(f"the generator is a {type(generator).__name__}; give an nn.Module, a copy of which can learn")
     judges = modules_in(features)
     require_eval([generator, *judges])
+
+    def seen(x: Tensor) -> Tensor:
+        return features(x.clone()).flatten(1)  # networks may begin in place
+
     with torch.inference_mode(False), torch.no_grad():
         # Inference tensors cannot be trained on, nor twice those with a graph.
         latents, samples = latents.clone(), samples.clone()
         made = generator(latents[:2])
         if made.shape != samples[:2].shape:
             raise ValueError(f"the generator makes {tuple(made.shape[1:])} and samples are {tuple(samples.shape[1:])}")
-        goal, start = in_batches(features, samples), in_batches(_Seen(generator, features), latents)
-        scale = goal.flatten(1).var(dim=0).mean().sqrt()
-        scale = torch.where(scale > 0, scale, 1.0)
-        copy = copied(generator)
+        goal, copy = (in_batches(seen, samples), samples.flatten(1)), copied(generator)
+        units = _units(*goal, samples_weight)
+
+    def view(x: Tensor) -> Tensor:
+        return _joined(seen(x), x.flatten(1), units)
+
     options: dict[str, Any] = {"steps": steps, "lr": lr, "batch_size": batch_size, "seed": seed, "progress": progress}
     with frozen(judges):
-        seen = _Seen(copy.requires_grad_(True), lambda x: features(x) / scale.to(x.device))
-        explained = learn_pairs(seen, latents, goal / scale, start / scale, **options)
+        learning = _Seen(copy.requires_grad_(True), view)
+        explained = learn_pairs(learning, latents, _joined(*goal, units), _Seen(generator, view), **options)
     for learnt, given in zip(copy.parameters(), generator.parameters(), strict=True):
         learnt.requires_grad_(given.requires_grad)
     return Distilled(copy, explained)
+
+
+def _units(seen: Tensor, samples: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """What features and samples are multiplied by: each by its standard deviation, and so that their mean is a sum."""
+    variances = [part.var(dim=0).sum() for part in (seen, samples)]
+    length = seen.shape[1] + samples.shape[1]
+    one, other = ((length / torch.where(variance > 0, variance, 1.0)).sqrt() for variance in variances)
+    return one, weight**0.5 * other
+
+
+def _joined(seen: Tensor, samples: Tensor, units: tuple[Tensor, Tensor]) -> Tensor:
+    return torch.cat([part * unit.to(part) for part, unit in zip((seen, samples), units, strict=True)], dim=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -72,7 +73,7 @@ def learn_pairs(
     network: nn.Module,
     before: Float[Tensor, "n *event"],
     after: Float[Tensor, "n *result"],
-    unlearnt: Float[Tensor, "n *result"],
+    unlearnt: Callable[[Tensor], Tensor],
     *,
     steps: int,
     lr: float,
@@ -86,7 +87,7 @@ def learn_pairs(
         network: ends in eval mode, on the device of the pairs; what requires no gradient stands still.
         before: (n, *event) what it is given.
         after: (n, *result) what it should return.
-        unlearnt: (n, *result) what there is without it, to measure it against.
+        unlearnt: what there is without it, to measure it against: maps (batch, *event) to (batch, *result).
         steps: updates.
         lr: learning rate that Adam starts with.
         batch_size: pairs in an update, at most.
@@ -94,13 +95,13 @@ def learn_pairs(
         progress: show a progress bar.
 
     Returns:
-        1 - Σ ‖network(before) - after‖² / Σ ‖unlearnt - after‖² over the held-out tenth.
+        1 - Σ ‖network(before) - after‖² / Σ ‖unlearnt(before) - after‖² over the held-out tenth.
 
     Example:
         >>> import torch
         >>> from wasserflow.training.regression import learn_pairs
         >>> x, options = torch.linspace(-1, 1, 100)[:, None], dict(batch_size=90, seed=0, progress=False)
-        >>> learn_pairs(torch.nn.Linear(1, 1), x, 2 * x, 0 * x, steps=300, lr=0.1, **options) > 0.99
+        >>> learn_pairs(torch.nn.Linear(1, 1), x, 2 * x, torch.zeros_like, steps=300, lr=0.1, **options) > 0.99
         True
     """
     order = torch.randperm(len(before), generator=step_stream(seed)).to(before.device)
@@ -112,5 +113,5 @@ def learn_pairs(
         fit_run(LeastSquares(network, lr), data, Path(folder) / "run", progress=progress, checkpoint_every=steps)
     network.to(before.device).eval()
     with torch.no_grad():
-        missed = in_batches(network, before[held_out]) - after[held_out]
-    return 1 - float(missed.square().sum() / (unlearnt - after)[held_out].square().sum())
+        missed, all_of_it = (in_batches(f, before[held_out]) - after[held_out] for f in (network, unlearnt))
+    return 1 - float(missed.square().sum() / all_of_it.square().sum())

@@ -50,9 +50,36 @@ def test_what_is_explained_is_of_the_moves_of_held_out_samples() -> None:
 
 def test_only_what_the_features_see_is_learnt() -> None:
     generator, z, refined = toy()
-    made = quickly(generator, z, refined, lambda x: x[:, :1], steps=600, lr=0.03)
+    made = quickly(generator, z, refined, lambda x: x[:, :1], samples_weight=0.0, steps=600, lr=0.03)
     torch.testing.assert_close(made.generator.weight[0], generator.weight[0] * 0.9**10, rtol=0, atol=1e-3)
     torch.testing.assert_close(made.generator.weight[1], generator.weight[1], rtol=0, atol=0)
+
+
+class Constant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.ones(1))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.value.expand(len(z), 1)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 4.0])
+def test_features_and_samples_are_weighed_in_units_of_their_variance(weight: float) -> None:
+    z, x = (wf.spaces.Normal(1).sample(20_000, seed=seed) for seed in (1, 2))
+    x = 1 + x / 2
+    made = quickly(Constant(), z, x, lambda y: y**3, samples_weight=weight, steps=500, lr=0.01, batch_size=1024)
+    c = torch.linspace(0.8, 1.4, 601)
+    cost = ((c**3 - x**3) ** 2).mean(0) / (x**3).var() + weight * ((c - x) ** 2).mean(0) / x.var()
+    assert made.generator.value.item() == pytest.approx(c[cost.argmin()].item(), abs=0.01)
+
+
+def test_features_that_begin_in_place_change_no_samples() -> None:
+    generator, z, refined = toy()
+    given = refined.clone()
+    made = quickly(generator, z, refined, nn.ReLU(inplace=True), steps=600, lr=0.03)
+    assert torch.equal(refined, given)
+    torch.testing.assert_close(made.generator.weight, generator.weight * 0.9**10, rtol=0, atol=1e-2)
 
 
 class Watched(nn.Module):
@@ -107,6 +134,7 @@ def test_what_is_refused() -> None:
         ((generator, z, x, SAME), {"steps": 0}, "steps is 0"),
         ((generator, z, x, SAME), {"lr": -1.0}, "lr is -1"),
         ((generator, z, x, SAME), {"batch_size": 0}, "batch_size is 0"),
+        ((generator, z, x, SAME), {"samples_weight": -1.0}, "samples_weight is -1"),
     ]:
         with pytest.raises(ValueError, match=named):
             quickly(*arguments, **options)

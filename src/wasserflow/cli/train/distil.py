@@ -30,6 +30,7 @@ def train_distil(
     out: Path,
     refined: Path,
     features: str | None = None,
+    samples_weight: float = 0.3,
     steps: int = 500,
     lr: float = 2e-4,
     batch_size: int = 64,
@@ -46,6 +47,7 @@ def train_distil(
         refined: The folder of the run, whose samples are learnt.
         features: The classifier in whose features images are compared, a shipped model or a folder; take another one
             than the one you measure with. Points are compared as they are.
+        samples_weight: Of the images themselves beside their features.
         steps: Updates.
         lr: Learning rate that Adam starts with.
         batch_size: Samples in an update.
@@ -64,11 +66,15 @@ def train_distil(
     z = pair.prior.sample(len(after), seed=sample_seeds(drawn, len(after)))
     _require_made(pair, z, before, refined)
     goal, seen = _compared(after, features)
-    options: dict[str, Any] = {"steps": steps, "lr": lr, "batch_size": batch_size, "seed": seed}
+    options: dict[str, Any] = {
+        "samples_weight": samples_weight,
+        "steps": steps,
+        "lr": lr,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
     made = distil(pair.generator, z, goal, seen, **options, progress=progress)
-    print(
-        f"it makes {100 * made.explained:.1f} % of the squared moves of held-out samples by itself, in these features"
-    )
+    print(f"it makes {100 * made.explained:.1f} % of the squared moves of held-out samples by itself")
     save_trained(
         out,
         summary=f"{pair.card.summary}; the generator distilled from refined samples",
