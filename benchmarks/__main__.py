@@ -27,6 +27,7 @@ def main() -> None:
     groups: list[Callable[[], list[Row]]] = [
         lambda: refinement.rows(refinement.cifar10_pair(), repeats),
         lambda: refinement.rows(refinement.toy_pair(), repeats),
+        lambda: refinement.rows(refinement.toy_pair(points=500), repeats),
         lambda: refinement.rows(refinement.wide_toy_pair(), repeats),
         lambda: densities.rows(max(3, repeats // 3)),
         lambda: flow_guided.rows(max(3, repeats // 3)),

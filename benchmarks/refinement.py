@@ -35,11 +35,11 @@ def cifar10_pair() -> Subject:
     return Subject("CIFAR-10 SN-DCGAN, 256 channels, batch 100", generator, critic, Normal(128).sample(100), steps=25)
 
 
-def toy_pair() -> Subject:
+def toy_pair(points: int = 5_000) -> Subject:
     """The shipped pair of the 25 Gaussians, and the 5,000 latents and 100 steps of a repeat of its table."""
     pair = wf.zoo.load("25gaussians")
-    latents = pair.prior.sample(5_000)
-    return Subject("25gaussians, 256 units, batch 5,000", pair.generator, pair.critic, latents, steps=100)
+    latents = pair.prior.sample(points)
+    return Subject(f"25gaussians, 256 units, batch {points:,}", pair.generator, pair.critic, latents, steps=100)
 
 
 def wide_toy_pair() -> Subject:
