@@ -6,7 +6,6 @@ import json
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -23,7 +22,7 @@ from wasserflow.training.batches import IterationData, step_stream
 from wasserflow.training.critic import assess_critic
 from wasserflow.training.drawing import Drawing, Law, drawing
 from wasserflow.training.reliability import logits_of, reliability_curve
-from wasserflow.training.run import check_run, fit_run
+from wasserflow.training.run import check_run, fit_run, run_without_a_folder
 from wasserflow.training.spectral import settle_spectral_norms
 
 _SEPARABLE = 0.99
@@ -131,12 +130,12 @@ def fit_corrector(
     require_counts(steps=steps)
     device = next((parameter.device for parameter in _module(critic).parameters()), torch.device("cpu"))
     accelerator = {"cuda": "gpu"}.get(device.type, device.type)
-    with TemporaryDirectory() as folder, gradients_on():
+    with run_without_a_folder() as out, gradients_on():
         return train_corrector(
             critic,
             samples_phi,
             samples_theta,
-            Path(folder) / "run",
+            out,
             iterations=steps,
             lr=lr,
             momentum=momentum,

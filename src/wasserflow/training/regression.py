@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -17,7 +15,7 @@ from wasserflow.checks import require_counts
 from wasserflow.freezing import gradients_on
 from wasserflow.rows import in_batches
 from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.run import fit_run
+from wasserflow.training.run import fit_run, run_without_a_folder
 from wasserflow.training.settings import require_adam
 
 
@@ -109,8 +107,8 @@ def learn_pairs(
     data = IterationData(
         before[rest].cpu(), after[rest].cpu(), batch_size=min(batch_size, len(rest)), iterations=steps, seed=seed
     )
-    with TemporaryDirectory() as folder, gradients_on():
-        fit_run(LeastSquares(network, lr), data, Path(folder) / "run", progress=progress, checkpoint_every=steps)
+    with run_without_a_folder() as out, gradients_on():
+        fit_run(LeastSquares(network, lr), data, out, progress=progress, checkpoint_every=steps)
     network.to(before.device).eval()
     with torch.no_grad():
         missed, all_of_it = (in_batches(f, before[held_out]) - after[held_out] for f in (network, unlearnt))

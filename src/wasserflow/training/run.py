@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -151,6 +152,30 @@ def fit_run(
             # Lightning ends the process on Ctrl-C, and leaves it deaf to the next one.
             signal.signal(signal.SIGINT, handler)
             raise KeyboardInterrupt(f"training step {trainer.global_step} of {data.iterations}; {kept(out)}") from None
+
+
+@contextmanager
+def run_without_a_folder() -> Iterator[Path]:
+    """Give a run a folder that goes with the block: what is learnt in a minute or two is not resumed.
+
+    Yields:
+        The run's folder, which does not exist yet.
+
+    Raises:
+        KeyboardInterrupt: the run was stopped; the message names no checkpoint of it.
+
+    Example:
+        >>> from wasserflow.training.run import run_without_a_folder
+        >>> with run_without_a_folder() as out:
+        ...     out.mkdir()
+        >>> out.exists()
+        False
+    """
+    with TemporaryDirectory() as folder:
+        try:
+            yield Path(folder) / "run"
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("nothing was kept; learn anew") from None
 
 
 @contextmanager

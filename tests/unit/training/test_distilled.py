@@ -120,6 +120,21 @@ def test_seeds_repeat_and_inference_mode_changes_nothing() -> None:
     assert torch.equal(one, inside)
 
 
+class Stopping(nn.Linear):
+    """Gets a Ctrl-C when it is trained."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.training:
+            raise KeyboardInterrupt
+        return super().forward(z)
+
+
+def test_what_is_stopped_names_no_folder_that_is_gone() -> None:
+    _, z, refined = toy(50)
+    with pytest.raises(KeyboardInterrupt, match=r"^nothing was kept; learn anew$"):
+        quickly(Stopping(2, 2).eval(), z, refined, SAME)
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_what_is_refused() -> None:
     generator, z, x = toy(50)
