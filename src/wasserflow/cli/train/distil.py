@@ -26,17 +26,7 @@ from wasserflow.training.run import check_run_folder
 _CLOSE = {np.dtype(np.uint8): 16.0, np.dtype(np.float32): 0.05}
 
 
-def train_distil(
-    out: Path,
-    refined: Path,
-    features: str | None = None,
-    samples_weight: float = 0.3,
-    steps: int = 500,
-    lr: float = 2e-4,
-    batch_size: int = 64,
-    seed: int = 0,
-    progress: bool = True,
-) -> None:
+def train_distil(out: Path, refined: Path, features: str | None = None, **settings: Any) -> None:
     """Teach a copy of a generator to make refined samples in one evaluation, from a run of `wasserflow refine`.
 
     Thousands of samples are needed, the more the better. What was refined at random is averaged: refine with
@@ -47,12 +37,7 @@ def train_distil(
         refined: The folder of the run, whose samples are learnt.
         features: The classifier in whose features images are compared, a shipped model or a folder; take another one
             than the one you measure with. Points are compared as they are.
-        samples_weight: Of the images themselves beside their features.
-        steps: Updates.
-        lr: Learning rate that Adam starts with.
-        batch_size: Samples in an update.
-        seed: Chooses the batches and the tenth of the samples that is held out.
-        progress: Show a progress bar.
+        settings: Of the trainer.
     """
     check_run_folder(out, resume=False)
     record = _record(refined / RECORD_NAME)
@@ -66,21 +51,14 @@ def train_distil(
     z = pair.prior.sample(len(after), seed=sample_seeds(drawn, len(after)))
     _require_made(pair, z, before, refined)
     goal, seen = _compared(after, features)
-    options: dict[str, Any] = {
-        "samples_weight": samples_weight,
-        "steps": steps,
-        "lr": lr,
-        "batch_size": batch_size,
-        "seed": seed,
-    }
-    made = distil(pair.generator, z, goal, seen, **options, progress=progress)
+    made = distil(pair.generator, z, goal, seen, **settings)
     print(f"it makes {100 * made.explained:.1f} % of the squared moves of held-out samples by itself")
     save_trained(
         out,
         summary=f"{pair.card.summary}; the generator distilled from refined samples",
         data=pair.card.data,
         training=f"model: {pair.card.command} ({pair.card.training}); refined: {record['command']}; "
-        f"then distilled: {told(options, features=features)}",
+        f"then distilled: {told(settings, features=features)}",
         networks=pair.card.networks,
         trained={**pair.networks, "generator": made.generator},
         prior=pair.card.prior,
