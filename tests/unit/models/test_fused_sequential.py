@@ -335,6 +335,7 @@ def test_after_a_large_batch_copies_and_changed_weights_count() -> None:
     (fast,) = wf.prepare(network)
     torch.testing.assert_close(fast(x), network(x), rtol=1e-4, atol=1e-5)
     for twin in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        torch.testing.assert_close(twin(x), network(x), rtol=1e-4, atol=1e-5)
         with torch.no_grad():
             for layers in (network, twin):
                 layers[0].weight.mul_(2)

@@ -129,6 +129,13 @@ class Stopping(nn.Linear):
         return super().forward(z)
 
 
+def test_seeds_choose_what_is_held_out() -> None:
+    generator, z, refined = toy(100)
+    refined = refined + wf.spaces.Normal(2).sample(100, seed=3)
+    one, other = (quickly(generator, z, refined, SAME, batch_size=90, seed=s).explained for s in (0, 1))
+    assert one != pytest.approx(other, rel=1e-3)
+
+
 def test_what_is_stopped_names_no_folder_that_is_gone() -> None:
     _, z, refined = toy(50)
     with pytest.raises(KeyboardInterrupt, match=r"^nothing was kept; learn anew$"):
