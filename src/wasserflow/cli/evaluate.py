@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from wasserflow.cli.names.measures import check_samples, measure_for, read_samples
+from wasserflow.cli.names.arrays import read_samples
+from wasserflow.cli.names.measures import check_samples, measure_for
 from wasserflow.reports import before_after_table, format_table
 
 

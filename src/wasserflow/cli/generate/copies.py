@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
+from wasserflow.cli.names.arrays import to_float_images
 from wasserflow.cli.names.images import IMAGE_SETS, images_of
 from wasserflow.cli.names.judges import load_classifier
-from wasserflow.cli.names.measures import classifier_of, to_float_images
+from wasserflow.cli.names.measures import classifier_of
 from wasserflow.data.images import to_float
 from wasserflow.metrics import Nearest, extract_features, feature_batches, nearest_neighbours
 from wasserflow.models import zoo

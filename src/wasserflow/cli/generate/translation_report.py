@@ -10,8 +10,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from wasserflow.cli.names.arrays import to_float_images
 from wasserflow.cli.names.judges import Judge
-from wasserflow.cli.names.measures import to_float_images
 from wasserflow.data.images import to_float
 from wasserflow.metrics import FeatureMoments, frechet_distance, kept
 from wasserflow.reports import before_after_table, format_table

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from wasserflow.cli.names.measures import to_float_images
+from wasserflow.cli.names.arrays import to_float_images
 from wasserflow.metrics import extract_features
 from wasserflow.models import zoo
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wasserflow.cli.names.arrays import read_samples, to_float_images
 from wasserflow.cli.names.images import IMAGE_REFERENCES
 from wasserflow.cli.names.texts import TextMeasure, is_text
 from wasserflow.data.text import Alphabet
@@ -226,41 +227,3 @@ def _images_or_none(reference: str, needed: bool) -> Tensor | None:
             stacklevel=2,
         )
         return None
-
-
-def to_float_images(samples: np.ndarray) -> Tensor:
-    """uint8 NHWC as stored -> float NCHW on [-1, 1].
-
-    Raises:
-        ValueError: another layout or dtype.
-    """
-    from wasserflow.data.images import to_float
-
-    if samples.ndim != 4 or samples.dtype != np.uint8 or samples.shape[3] not in (1, 3):
-        raise ValueError(f"the images are {samples.dtype} {samples.shape}; store uint8 (n, height, width, 1 or 3)")
-    return to_float(torch.from_numpy(samples).permute(0, 3, 1, 2))
-
-
-def read_samples(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the arrays of an npz file: `before` and `after` of a refinement, or `samples`.
-
-    Raises:
-        ValueError: no such file, a damaged one, or none of these arrays; the message names the file.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f"there is no file {path}")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise ValueError("it holds one array without a name; write np.savez(path, samples=array)")
-        with loaded as file:
-            arrays = {name: file[name] for name in ("before", "after", "samples") if name in file}
-            others = sorted(file.files)
-    except (OSError, ValueError, EOFError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
-    except Exception as error:
-        # zipfile and zlib raise errors of their own for truncated files.
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not arrays:
-        raise ValueError(f"{path} holds {', '.join(others)}; it needs `samples`, or `before` and `after`")
-    return arrays

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wasserflow.cli.names.arrays import read_samples, to_float_images
 from wasserflow.cli.names.judges import load_classifier
-from wasserflow.cli.names.measures import read_samples, to_float_images
 from wasserflow.cli.names.pairs import generator_named
 from wasserflow.cli.running.streaming import stored
 from wasserflow.cli.train.saving import save_trained, told
