@@ -16,6 +16,7 @@ import pytest
 from models import toy_pair
 
 import wasserflow as wf
+from wasserflow.cli import main
 
 _N = 4_000
 
@@ -55,18 +56,27 @@ def test_both_leave_what_they_finished(tmp_path: Path, to_all: bool) -> None:
             os.killpg(run.pid, signal.SIGKILL)
     record = json.loads((out / "run.json").read_text())
     assert record["status"] == "interrupted"
-    first, second = record["finished_by_process"]
+    samples = dict(np.load(out / "samples.npz"))
+    places, half = samples["places"], _N // 2
+    first, second = (places < half).sum(), (places >= half).sum()
     assert min(first, second) > 0
+    assert (places == np.r_[:first, half : half + second]).all()
     assert record["finished"] == first + second < _N
     assert record["evaluations"] == 100 * record["finished"]
     assert not list(out.glob("*part-*"))
     assert f"{first + second} of {_N} samples" in out.with_suffix(".log").read_text()
 
-    before = np.load(out / "samples.npz")["before"]
     pair, seeds = wf.zoo.load(model), wf.sample_seeds(0, _N)
-    mine = np.r_[:first, _N // 2 : _N // 2 + second]
-    expected = pair.generator(pair.prior.sample(len(mine), seeds[mine])).detach()
-    np.testing.assert_allclose(before, expected, atol=1e-6)
+    expected = pair.generator(pair.prior.sample(len(places), seeds[places])).detach()
+    np.testing.assert_allclose(samples["before"], expected, atol=1e-6)
+
+    words = ["refine", "--model", model, "--n", str(_N), "--batch-size", "1000", "--steps", "100", "--resume"]
+    main([*words, "--out", str(out)])
+    whole = dict(np.load(out / "samples.npz"))
+    assert "places" not in whole
+    expected = pair.generator(pair.prior.sample(_N, seeds)).detach()
+    np.testing.assert_allclose(whole["before"], expected, atol=1e-6)
+    np.testing.assert_allclose(whole["after"][places], samples["after"], atol=1e-4)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

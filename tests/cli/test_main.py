@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from wasserflow.cli import main
-from wasserflow.cli.running import streaming as streaming_module
+from wasserflow.cli.running import collected as collected_module
 
 
 def test_a_folder_below_a_file_is_refused(toy: str, tmp_path: Path, capsys) -> None:
@@ -25,9 +25,9 @@ def test_a_folder_below_a_file_is_refused(toy: str, tmp_path: Path, capsys) -> N
 
 
 def test_sigterm_keeps_what_is_finished(toy: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    finish = streaming_module.Collected.add
+    finish = collected_module.Collected.add
 
-    def add_then_terminate(self: streaming_module.Collected, batch: streaming_module.Batch) -> None:
+    def add_then_terminate(self: collected_module.Collected, batch: collected_module.Batch) -> None:
         finish(self, batch)
         if self.finished >= 4:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -35,7 +35,7 @@ def test_sigterm_keeps_what_is_finished(toy: str, tmp_path: Path, monkeypatch, c
     def deaf(*_: object) -> None:
         pytest.fail("the handler of before was called")
 
-    monkeypatch.setattr(streaming_module.Collected, "add", add_then_terminate)
+    monkeypatch.setattr(collected_module.Collected, "add", add_then_terminate)
     earlier = signal.signal(signal.SIGTERM, deaf)
     try:
         with pytest.raises(SystemExit) as stop:

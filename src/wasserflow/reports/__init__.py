@@ -6,7 +6,7 @@ from wasserflow.reports.curves import save_curves
 from wasserflow.reports.grids import captioned, image_grid, side_by_side, trajectory_rows
 from wasserflow.reports.latent_density import save_latent_density
 from wasserflow.reports.panels import shared_limits
-from wasserflow.reports.record import RunRecord
+from wasserflow.reports.record import RunRecord, read_record, require_same_run
 from wasserflow.reports.reliability import save_reliability
 from wasserflow.reports.run_directory import check_out_dir, prepare_out_dir
 from wasserflow.reports.scatter import save_scatter_panels, scatter_frame
@@ -23,6 +23,8 @@ __all__ = [
     "format_table",
     "image_grid",
     "prepare_out_dir",
+    "read_record",
+    "require_same_run",
     "save_animation",
     "save_curves",
     "save_latent_density",

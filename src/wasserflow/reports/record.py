@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +96,58 @@ class RunRecord:
             self.update(status="interrupted")
         else:
             self.update(status="failed", error=_without_places(f"{type(error).__name__}: {error}"))
+
+
+def read_record(directory: str | Path) -> dict[str, Any]:
+    """Read the record of a run.
+
+    Args:
+        directory: the run directory.
+
+    Returns:
+        What `run.json` holds.
+
+    Raises:
+        ValueError: there is none, or it is not the record of a run.
+    """
+    path = Path(directory) / RECORD_NAME
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+            raise ValueError("it has no config")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not the record of a run: {error}") from error
+    return record
+
+
+def require_same_run(
+    directory: str | Path, config: Mapping[str, Any], seeds: object, free: Collection[str] = ()
+) -> None:
+    """Refuse to go on with a run of other options.
+
+    Args:
+        directory: the run directory.
+        config: the resolved options.
+        seeds: the seeds of the run.
+        free: options that may be others than those of the earlier run.
+
+    Raises:
+        ValueError: there is no record, or it is of other options or seeds; the message names the first.
+
+    Example:
+        >>> import tempfile
+        >>> out = tempfile.mkdtemp()
+        >>> record = RunRecord(out, config={"steps": 25, "n": 64}, seeds=0)
+        >>> require_same_run(out, {"steps": 25, "n": 1000}, seeds=0, free=["n"])
+    """
+    record = read_record(directory)
+    earlier, now = {"seed": record.get("seeds"), **record["config"]}, _plain({"seed": seeds, **config})
+    for name in dict.fromkeys([*now, *earlier]):
+        if name not in free and earlier.get(name) != now.get(name):
+            was, asked = earlier.get(name), now.get(name)
+            raise ValueError(
+                f"{directory} holds a run of {name} {was}, not {asked}; give the same options, or choose another --out"
+            )
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from models import grey_classifier
 from PIL import Image
+from stopping import stopped_after
 from torch import Tensor
 
 import wasserflow as wf
@@ -120,6 +121,18 @@ def test_files_and_equality_with_the_library(model: Path, tmp_path: Path) -> Non
     assert record["metrics"]["after"]["pixel_correlation"] == pytest.approx(own, abs=1e-6)
     assert record["metrics"]["unrelated"]["pixel_correlation"] == pytest.approx(other, abs=1e-6)
     assert record["metrics"]["after"]["feature_cosine"] is None
+
+
+def test_a_stopped_run_is_gone_on_with(model: Path, tmp_path: Path) -> None:
+    words = ["translate", "--model", model, "--n", 7, "--batch-size", 2, "--progress", "false"]
+    stopped_after(3, *words, "--out", tmp_path / "t")
+    run(*words, "--out", tmp_path / "t", "--resume")
+    run(*words, "--out", tmp_path / "whole")
+    one, other = (np.load(tmp_path / name / "samples.npz") for name in ("t", "whole"))
+    assert set(one) == set(other) == {"before", "after", "evaluations"}
+    np.testing.assert_array_equal(one["before"], other["before"])
+    assert np.abs(one["after"].astype(int) - other["after"]).max() <= 1
+    assert one["evaluations"] == other["evaluations"]
 
 
 def test_the_judge_measures_against_held_out_images(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stopping import stopped_after
 
 import wasserflow as wf
 from wasserflow.cli import main
-from wasserflow.cli.running import streaming as streaming_module
 from wasserflow.models import zoo
 from wasserflow.ratios import lipschitz_constant
 from wasserflow.seeds import subseed
@@ -214,19 +214,9 @@ def test_controlled_steps_stop_at_the_log_ratios_of_real_points(toy: str, tmp_pa
     assert record["evaluations"] < 60 * 41
 
 
-def test_interrupted_run_keeps_what_is_finished(toy: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    finish = streaming_module.Collected.add
-
-    def add_then_interrupt(self: streaming_module.Collected, batch: streaming_module.Batch) -> None:
-        finish(self, batch)
-        if self.finished >= 4:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(streaming_module.Collected, "add", add_then_interrupt)
+def test_interrupted_run_keeps_what_is_finished(toy: str, tmp_path: Path, capsys) -> None:
     out = tmp_path / "run"
-    with pytest.raises(SystemExit) as stop:
-        run("refine", "--model", toy, "--out", out, "--n", 10, "--batch-size", 2)
-    assert stop.value.code == 130
+    stopped_after(4, "refine", "--model", toy, "--out", out, "--n", 10, "--batch-size", 2)
     record = json.loads((out / "run.json").read_text())
     assert record["status"] == "interrupted"
     assert record["finished"] == 4

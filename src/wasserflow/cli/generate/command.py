@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from wasserflow.checks import require_counts
@@ -16,12 +18,15 @@ from wasserflow.cli.generate.copies import read_neighbours
 from wasserflow.cli.generate.interpolation import read_interpolation
 from wasserflow.cli.names.judges import Judge, judged
 from wasserflow.cli.names.measures import POINTS
+from wasserflow.cli.running.collected import Batch, Collected
+from wasserflow.cli.running.earlier import restore
 from wasserflow.cli.running.pictures import Trajectory, save_generated_pictures
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import Batch, equal_groups, gather, leave_part, stored
+from wasserflow.cli.running.streaming import equal_groups, gather, leave_part, stored, wanted
 from wasserflow.flow import Watch
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
+from wasserflow.models.weight_files import fingerprint
 from wasserflow.reports import RunRecord, prepare_out_dir
 from wasserflow.seeds import Noise, sample_seeds
 
@@ -49,6 +54,7 @@ def generate(
     devices: int = 1,
     num_nodes: int = 1,
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = True,
 ) -> None:
     """Draw samples from a flow-guided density ratio (FDRL), of all classes or of those asked for.
@@ -80,6 +86,7 @@ def generate(
         num_nodes: Nodes, which must share --out; start the command on each, with MASTER_ADDR, MASTER_PORT and
             NODE_RANK in its environment.
         overwrite: Replace an earlier run in --out.
+        resume: Go on with what a stopped run left in --out, or with a finished one to a larger n.
         progress: Show a progress bar.
     """
     require_counts(n=n, batch_size=batch_size)
@@ -94,36 +101,38 @@ def generate(
     judged_by = None if judge is None else Judge(judge, ratio.start(1))
     paths = read_interpolation(ratio, n, interpolate, extra_steps, batch_size)
     near = read_neighbours(ratio, pretrained.card.data, neighbours, features)
-    processes = Processes(devices, num_nodes)
-    first = processes.rank == 0
-    if first:
-        prepare_out_dir(out, overwrite)
-    processes.launch()
-    if asked is not None:
-        asked.classifier.to(processes.device)
-    sampling = Sampling(ratio.to(processes.device), extra_steps, batch_size, asked)
-    seeds = processes.share(sample_seeds(seed, n))
-    labels = None if asked is None else processes.share(asked.labels(n))
-    if not first:
-        leave_part(processes, sampling.batches(seeds, labels), len(seeds), out, "generating")
-        return
+    sampling = Sampling(ratio, extra_steps, batch_size, asked, sample_seeds(seed, n))
     config = {"model": model, "n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": sampling.steps}
     config |= {"label": label, "classifier": classifier, "judge": judge}
     config |= {name: getattr(asked, name) for name in _OF_A_CLASS} if asked else {}
     config |= {"interpolate": interpolate, "neighbours": neighbours, "features": near.features if near else None}
     config |= {"devices": devices, "num_nodes": num_nodes}
+    config |= {"fingerprint": fingerprint(ratio, *([asked.classifier] if asked else []))}
+    processes = Processes(devices, num_nodes)
+    first, collected = processes.rank == 0, Collected(n)
+    if first:
+        prepare_out_dir(out, overwrite, resume)
+        if resume:
+            restore(collected, out, config, seed, _FREE)
+    processes.launch()
+    done = processes.told(collected.done)
+    sampling.to(processes.device)
+    share = processes.share(torch.from_numpy(wanted(done, batch_size)).nonzero().flatten())
+    if not first:
+        leave_part(processes, sampling.batches(share), n, out, "generating")
+        return
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(None, sampling.steps)
-        batches = sampling.batches(seeds, labels, trajectory)
-        arrays = gather(processes, batches, n, len(seeds), out, record, "generating", progress)
+        batches = sampling.batches(share, trajectory)
+        arrays = gather(processes, batches, collected, len(share), out, record, "generating", progress)
         if judged_by is not None:
             metrics = judged(arrays["samples"], arrays["labels"], judged_by)
             record.update(metrics=metrics)
             print(f"{metrics['asked_percent']:.1f} % carry the class that was asked for, says {judge}")
-        pictures = _draw(out, sampling, seeds, arrays["samples"], trajectory, pretrained.card.data)
+        pictures = _draw(out, sampling, share, arrays["samples"], trajectory, pretrained.card.data)
         print(f"{n} samples of {pretrained.card.name} after {sampling.steps} steps each")
         if paths:
-            paths.save(out / "interpolation.png", ratio, sample_seeds(seed, n))
+            paths.save(out / "interpolation.png", ratio, sampling.seeds)
             pictures.append(out / "interpolation.png")
         if near:
             near.save(out / "neighbours.png", arrays["samples"], record)
@@ -131,6 +140,19 @@ def generate(
         print("open " + ", ".join(str(path) for path in pictures))
 
 
+# On these no sample depends; weights tell the networks better than names.
+_FREE = (
+    "model",
+    "n",
+    "batch_size",
+    "classifier",
+    "judge",
+    "interpolate",
+    "neighbours",
+    "features",
+    "devices",
+    "num_nodes",
+)
 _OF_A_CLASS = ("guidance", "guided_steps", "attempts", "certainty")
 
 
@@ -143,29 +165,36 @@ class Sampling:
         extra_steps: steps of refinement after those of training.
         batch_size: samples at a time.
         asked: the classes that samples are to carry; None for the data's own.
+        seeds: of all samples.
     """
 
     ratio: FlowGuidedRatio[Any]
     extra_steps: int
     batch_size: int
     asked: Conditioning | None
+    seeds: Int64[Tensor, " n"]
 
     @property
     def steps(self) -> int:
         """Steps of the flow."""
         return self.ratio.flow_steps + self.extra_steps
 
-    def batches(self, seeds: Tensor, labels: Tensor | None, watch: Watch | None = None) -> Iterator[Batch]:
-        """Draw one sample a seed, and of its label, a batch at a time; the first batch is watched."""
-        done = 0
-        for group in equal_groups(seeds, self.batch_size):
-            own = None if labels is None else labels[done : done + len(group)]
-            x, drawn = self._flow(group, own, watch), len(group)
+    def to(self, device: torch.device) -> None:
+        """Move the networks."""
+        self.ratio.to(device)
+        if self.asked is not None:
+            self.asked.classifier.to(device)
+
+    def batches(self, places: Int64[Tensor, " share"], watch: Watch | None = None) -> Iterator[Batch]:
+        """Draw one sample a place, and of its label, a batch at a time; the first batch is watched."""
+        labels = None if self.asked is None else self.asked.labels(len(self.seeds))
+        for group in equal_groups(places, self.batch_size):
+            seeds, own = self.seeds[group], None if labels is None else labels[group]
+            x, drawn = self._flow(seeds, own, watch), len(group)
             if self.asked is not None and own is not None:
-                drawn += self._mend(x, group, own, self.asked)
-            done, watch = done + len(group), None
-            carried = {} if own is None else {"labels": own.numpy()}
-            yield Batch({"samples": stored(x), **carried}, drawn * self.steps)
+                drawn += self._mend(x, seeds, own, self.asked)
+            watch, carried = None, {} if own is None else {"labels": own.numpy()}
+            yield Batch(group.numpy(), {"samples": stored(x), **carried}, drawn * self.steps)
 
     def _flow(self, seeds: Tensor, labels: Tensor | None, watch: Watch | None = None) -> Tensor:
         options = self.asked.options(labels) if self.asked and labels is not None else {}
@@ -187,9 +216,9 @@ class Sampling:
 
 
 def _draw(
-    out: Path, sampling: Sampling, seeds: Tensor, samples: np.ndarray, trajectory: Trajectory, data: str
+    out: Path, sampling: Sampling, places: Tensor, samples: np.ndarray, trajectory: Trajectory, data: str
 ) -> list[Path]:
-    shown = equal_groups(seeds, sampling.batch_size)[0]
+    shown = sampling.seeds[equal_groups(places, sampling.batch_size)[0]]
     path = [sampling.ratio.start(len(shown), shown).cpu(), *trajectory.samples]
     behind = POINTS[data].sample(2_000, seed=1) if data in POINTS else None
     columns = len(sampling.asked.turn) if sampling.asked and len(sampling.asked.turn) > 1 else None

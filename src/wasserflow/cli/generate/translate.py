@@ -14,18 +14,24 @@ from wasserflow.cli.generate.conditioning import Conditioning, conditioning
 from wasserflow.cli.generate.translation_report import TranslationReport, kept_of_source, printed
 from wasserflow.cli.names.images import ImagesName, images_of
 from wasserflow.cli.names.judges import Judge
+from wasserflow.cli.running.collected import Batch, Collected
+from wasserflow.cli.running.earlier import restore
 from wasserflow.cli.running.pictures import Trajectory, save_comparison, save_pictures
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import Batch, equal_groups, gather, stored
+from wasserflow.cli.running.streaming import equal_groups, gather, stored, wanted
 from wasserflow.data.images import Split, to_float
 from wasserflow.flow import Watch
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Card
+from wasserflow.models.weight_files import fingerprint
 from wasserflow.reports import RunRecord, prepare_out_dir
 from wasserflow.seeds import sample_seeds
 
 if TYPE_CHECKING:
     from wasserflow.training.fdrl import FlowGuidedRatio
+
+# On these no image depends; weights tell the networks better than names.
+_FREE = ("model", "n", "batch_size", "classifier", "judge")
 
 
 def translate(
@@ -44,6 +50,7 @@ def translate(
     batch_size: int = 100,
     judge: str | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = True,
 ) -> None:
     """Translate images of one class to another, by a flow-guided density ratio (FDRL) trained between the two.
@@ -68,6 +75,7 @@ def translate(
         batch_size: Images at a time, on which no result depends.
         judge: A classifier that had no part in the training or the flow; it measures the translation.
         overwrite: Replace an earlier run in --out.
+        resume: Go on with what a stopped run left in --out, or with a finished one to a larger n.
         progress: Show a progress bar.
     """
     require_counts(1 + bool(judge), n=n)
@@ -100,19 +108,24 @@ def translate(
             f"guidance is {guidance} and guided_steps is {guided_steps}, but no classifier leads; give one"
         )
     report = TranslationReport(Judge(judge, x0[:1]), held_out, target) if judge else kept_of_source
-    prepare_out_dir(out, overwrite)
-    processes = Processes(1, 1)
-    ratio = ratio.to(processes.device)
     steps = ratio.flow_steps + extra_steps
     config = {"model": model, "data": data, "split": split, "source_class": source, "target_class": target}
     config |= {"n": n, "extra_steps": extra_steps, "batch_size": batch_size, "steps": steps, "judge": judge}
     if led is not None:
         config |= {"classifier": classifier, "guidance": led.guidance, "guided_steps": led.guided_steps}
+    config |= {"fingerprint": fingerprint(ratio, *([led.classifier] if led else []))}
+    collected = Collected(n)
+    prepare_out_dir(out, overwrite, resume)
+    if resume:
+        restore(collected, out, config, seed, _FREE)
+    processes = Processes(1, 1)
+    ratio = ratio.to(processes.device)
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(None, steps)
-        groups = equal_groups(sample_seeds(seed, n), batch_size)
-        batches = _batches(ratio, x0, groups, extra_steps, led, trajectory)
-        arrays = gather(processes, batches, n, n, out, record, "translating", progress)
+        left = torch.from_numpy(wanted(collected.done, batch_size)).nonzero().flatten()
+        groups = equal_groups(left, batch_size)
+        batches = _batches(ratio, x0, sample_seeds(seed, n), groups, extra_steps, led, trajectory)
+        arrays = gather(processes, batches, collected, len(left), out, record, "translating", progress)
         before, after = arrays["before"], arrays["after"]
         metrics = report(before, after)
         record.update(metrics=metrics, reference=f"{len(held_out)} images of class {target} of {data}, {split}")
@@ -160,17 +173,17 @@ def _require_fit(ratio: FlowGuidedRatio[Any], images: Tensor) -> None:
 def _batches(
     ratio: FlowGuidedRatio[Any],
     images: Tensor,
+    seeds: Tensor,
     groups: Sequence[Tensor],
     extra_steps: int,
     led: Conditioning | None,
-    watch: Watch,
+    watch: Watch | None,
 ) -> Iterator[Batch]:
-    """Translate one image a seed, a group at a time; the first group is watched."""
-    done = 0
-    for seeds in groups:
-        x0 = images[done : done + len(seeds)].to(ratio.device)
-        options: dict[str, Any] = {"batch_size": len(seeds), "watch": None if done else watch}
-        options |= led.options(led.labels(len(seeds))) if led else {}
-        moved = ratio.transport(x0, extra_steps, seeds, **options)
-        done += len(seeds)
-        yield Batch({"before": stored(x0), "after": stored(moved)}, len(seeds) * (ratio.flow_steps + extra_steps))
+    """Translate one image a seed, the images at a group of places at a time; the first group is watched."""
+    for places in groups:
+        x0, count = images[places].to(ratio.device), len(places)
+        options = led.options(led.labels(count)) if led else {}
+        moved = ratio.transport(x0, extra_steps, seeds[places], batch_size=count, watch=watch, **options)
+        watch = None
+        arrays = {"before": stored(x0), "after": stored(moved)}
+        yield Batch(places.numpy(), arrays, count * (ratio.flow_steps + extra_steps))

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,9 +19,11 @@ from wasserflow.cli.names.pairs import generator_named
 from wasserflow.cli.names.real_samples import as_floats
 from wasserflow.cli.names.texts import is_text, storing
 from wasserflow.cli.refine.job import Job
+from wasserflow.cli.running.collected import Collected
+from wasserflow.cli.running.earlier import restore
 from wasserflow.cli.running.pictures import Trajectory, save_pictures
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import equal_groups, gather, leave_part, stored
+from wasserflow.cli.running.streaming import equal_groups, gather, leave_part, stored, wanted
 from wasserflow.cli.settings.choices import DivergenceName, MethodName, MethodOptions, SpaceName
 from wasserflow.cli.settings.inference import (
     DensityName,
@@ -35,9 +38,13 @@ from wasserflow.cli.settings.steepness import steepness
 from wasserflow.data.text import Alphabet
 from wasserflow.models import prepare
 from wasserflow.models.pretrained import Card, Pretrained
+from wasserflow.models.weight_files import fingerprint
 from wasserflow.reports import RunRecord, before_after_table, check_out_dir, prepare_out_dir
 from wasserflow.seeds import sample_seeds, subseed
 from wasserflow.spaces import PriorSpace
+
+_MEASURED = ("model", "critic", "features", "devices", "num_nodes")  # weights tell the networks better than names
+_OF_BATCHES = ("n", "batch_size")
 
 
 def refine(
@@ -67,6 +74,7 @@ def refine(
     devices: int = 1,
     num_nodes: int = 1,
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = True,
 ) -> None:
     """Refine samples of a model and compare them before and after.
@@ -108,6 +116,7 @@ def refine(
         num_nodes: Nodes, which must share --out; start the command on each, with MASTER_ADDR, MASTER_PORT and
             NODE_RANK in its environment.
         overwrite: Replace an earlier run in --out.
+        resume: Go on with what a stopped run left in --out, or with a finished one to a larger n.
         progress: Show a progress bar.
     """
     pretrained = generator_named(model)
@@ -122,36 +131,42 @@ def refine(
     shown = {"real": real, "references": references}
     options = _options(card, method, given if match_quantiles else given | shown, batch_size)
     targets = quantile_targets(card, method, real, references) if match_quantiles else None
-    seeds = sample_seeds(seed, n)
-    attracting = _attracting(options, equal_groups(seeds, batch_size), card, devices * num_nodes)
+    attracting = _attracting(options, n, batch_size, card, devices * num_nodes)
     for used in (targets, attracting):
         if used is not None:
             require_judged(judge, as_floats(used[:2]), f"real is {real or card.data}")
     features = features or card.refine.get("features")
-    processes = Processes(devices, num_nodes)
-    first = processes.rank == 0
-    if first:
-        measure = measure_for(card.data, features, seed, quick=True, alphabet=card.alphabet)
-        check_out_dir(out, overwrite)
-    processes.launch()
-    fast = prepare(pretrained.generator, judge, precision=None if precision == "float32" else torch.bfloat16)
-    job = _job(pretrained, fast, options, attracting, targets, processes.device, progress and first)
-    share = _share(processes, options, seeds, batch_size)
-    count = sum(map(len, share))
-    if first:
-        prepare_out_dir(out, overwrite)  # last of all: nothing is refused any more
-    processes.wait()
-    if not first:
-        leave_part(processes, job.batches(share), count, out, "refining")
-        return
     config = {"model": model, "method": method, "n": n, "batch_size": batch_size, "features": features}
     config |= {"critic": critic or "critic", "precision": precision, "match_quantiles": match_quantiles}
     if targets is not None:
         config |= {"real": real or card.data, "references": len(targets)}
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
+    config |= {"fingerprint": fingerprint(pretrained.generator, judge)}
+    processes = Processes(devices, num_nodes)
+    first, collected = processes.rank == 0, Collected(n)
+    if first:
+        measure = measure_for(card.data, features, seed, quick=True, alphabet=card.alphabet)
+        check_out_dir(out, overwrite, resume)
+        if resume:
+            free = _MEASURED if isinstance(options, InferenceOptions) else (*_MEASURED, *_OF_BATCHES)
+            restore(collected, out, config, seed, free)
+    processes.launch()
+    done = processes.told(collected.done)
+    fast = prepare(pretrained.generator, judge, precision=None if precision == "float32" else torch.bfloat16)
+    job = _job(pretrained, fast, options, attracting, targets, processes.device, progress and first)
+    seeds, share = sample_seeds(seed, n), _share(processes, options, done, batch_size)
+    count = sum(map(len, share))
+    if first:
+        prepare_out_dir(out, overwrite, resume)  # last of all: nothing is refused any more
+    processes.wait()
+    if not first:
+        leave_part(processes, job.batches(seeds, share), n, out, "refining")
+        return
     with RunRecord(out, config, seeds=seed) as record:
         trajectory = Trajectory(job.generator if job.latent else None, options.steps)
-        arrays = gather(processes, job.batches(share, trajectory), n, count, out, record, "refining", progress)
+        arrays = gather(
+            processes, job.batches(seeds, share, trajectory), collected, count, out, record, "refining", progress
+        )
         _report(out, arrays, trajectory, measure, card, record)
 
 
@@ -168,11 +183,12 @@ def _options(
 
 
 def _attracting(
-    options: MethodOptions | InferenceOptions, groups: Sequence[Tensor], card: Card, processes: int
+    options: MethodOptions | InferenceOptions, n: int, batch_size: int, card: Card, processes: int
 ) -> Tensor | None:
     """The real samples that gmi needs; everything that it must refuse is refused before anything is written."""
     if not isinstance(options, InferenceOptions):
         return None
+    groups = equal_groups(torch.arange(n), batch_size)
     require_company(options, [len(group) for group in groups])
     if len(groups) < processes:
         warnings.warn(
@@ -184,12 +200,14 @@ def _attracting(
 
 
 def _share(
-    processes: Processes, options: MethodOptions | InferenceOptions, seeds: Tensor, batch_size: int
+    processes: Processes, options: MethodOptions | InferenceOptions, done: np.ndarray, batch_size: int
 ) -> Sequence[Tensor]:
-    """The groups of this process: whole ones where samples interact, so that they do not depend on the processes."""
+    """The places of this process: in whole groups where samples interact, so that nothing depends on the processes."""
+    left = torch.from_numpy(wanted(done, batch_size))
     if isinstance(options, InferenceOptions):
-        return processes.share_groups(equal_groups(seeds, batch_size))
-    return equal_groups(processes.share(seeds), batch_size)
+        groups = equal_groups(torch.arange(len(done)), batch_size)
+        return processes.share_groups([group for group in groups if left[group].any()])
+    return equal_groups(processes.share(left.nonzero().flatten()), batch_size)
 
 
 def _job(

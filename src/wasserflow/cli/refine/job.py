@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from wasserflow.cli.running.streaming import Batch, stored
+from wasserflow.cli.running.collected import Batch
+from wasserflow.cli.running.streaming import stored
 from wasserflow.integrators import State
 from wasserflow.methods import Refinement
 from wasserflow.spaces import PriorSpace
@@ -39,14 +40,19 @@ class Job:
     store: Callable[[Tensor], np.ndarray] = stored
 
     def batches(
-        self, groups: Sequence[Int64[Tensor, " _"]], watch: Callable[[State], None] | None = None
+        self,
+        seeds: Int64[Tensor, " n"],
+        groups: Sequence[Int64[Tensor, " _"]],
+        watch: Callable[[State], None] | None = None,
     ) -> Iterator[Batch]:
-        """Refine one sample a seed, a group of seeds at a time; the first group is watched."""
-        for chunk in groups:
+        """Refine one sample a seed, the seeds at a group of places at a time; the first group is watched."""
+        for places in groups:
+            chunk = seeds[places]
             latents = self.prior.sample(len(chunk), chunk, device=self.device)
             with torch.no_grad():
                 samples = self.generator(latents.clone())  # networks may begin in place
             result = self.runner(latents if self.latent else samples, seed=chunk, watch=watch)
             watch = None
             before, after = self.store(samples), self.store(result.samples)
-            yield Batch({"before": before, "after": after, "steps": result.steps.cpu().numpy()}, result.evaluations)
+            arrays = {"before": before, "after": after, "steps": result.steps.cpu().numpy()}
+            yield Batch(places.numpy(), arrays, result.evaluations)

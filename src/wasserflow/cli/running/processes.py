@@ -11,14 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from wasserflow.checks import require_counts
+
+T = TypeVar("T")
 
 _PATIENCE = 30.0  # seconds for a process to leave what it has finished
 _TICK = 0.05
@@ -92,6 +93,10 @@ class Processes:
         """This process's whole groups; together the shares are the groups in order."""
         return tuple(groups[int(index)] for index in self.share(torch.arange(len(groups))))
 
+    def told(self, value: T) -> T:
+        """Give what the first process gives, to all of them."""
+        return self._fabric.broadcast(value) if self._fabric else value
+
     def wait(self) -> None:
         """Go on only when every process has come here."""
         if not self._fabric:
@@ -101,32 +106,6 @@ class Processes:
         while not arrival.is_completed():
             time.sleep(_TICK)  # waiting in the barrier itself would be deaf to signals
         arrival.wait()  # raises what went wrong
-
-
-def part_path(out: Path, rank: int) -> Path:
-    """Where a process leaves its samples until they are put together."""
-    return out / f"part-{rank}.npz"
-
-
-def merge_parts(out: Path, count: int, path: Path) -> tuple[dict[str, np.ndarray], int, list[int]]:
-    """Put the processes' samples together in order, write them as one file and remove the parts.
-
-    Processes that were stopped early left fewer samples, or no part; without any part no file is written.
-
-    Returns:
-        The arrays, the gradient evaluations of all processes, and how many samples each has finished.
-    """
-    ranks = [rank for rank in range(count) if part_path(out, rank).is_file()]
-    parts = {rank: dict(np.load(part_path(out, rank))) for rank in ranks}
-    evaluations = sum(int(part.pop("evaluations")) for part in parts.values())
-    finished = [len(next(iter(parts[rank].values()), ())) if rank in parts else 0 for rank in range(count)]
-    names = dict.fromkeys(name for part in parts.values() for name in part)
-    arrays = {name: np.concatenate([part[name] for part in parts.values() if name in part]) for name in names}
-    if parts:
-        np.savez(path, **arrays, evaluations=np.int64(evaluations))  # type: ignore[arg-type]
-    for rank in ranks:
-        part_path(out, rank).unlink()
-    return arrays, evaluations, finished
 
 
 @contextmanager

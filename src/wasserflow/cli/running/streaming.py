@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
+import torch
+from jaxtyping import Bool, Int64
 from torch import Tensor
 from tqdm import tqdm
 
-from wasserflow.cli.running.processes import Processes, merge_parts, part_path
+from wasserflow.cli.running.collected import Batch, Collected
+from wasserflow.cli.running.processes import Processes
 from wasserflow.data.images import to_uint8
 from wasserflow.reports import RunRecord
 
+SAMPLES_NAME = "samples.npz"
+_SAVE_EVERY = 300.0  # seconds: a process that is killed loses no more
 
-def equal_groups(seeds: Int64[Tensor, " n"], batch_size: int) -> tuple[Int64[Tensor, " _"], ...]:
-    """Cut seeds into groups of at most batch_size, as equal as can be; none of no seeds."""
-    return seeds.tensor_split(math.ceil(len(seeds) / batch_size)) if len(seeds) else ()
+
+def equal_groups(items: Int64[Tensor, " n"], batch_size: int) -> tuple[Int64[Tensor, " _"], ...]:
+    """Cut seeds or places into groups of at most batch_size, as equal as can be; none of nothing."""
+    return items.tensor_split(math.ceil(len(items) / batch_size)) if len(items) else ()
+
+
+def wanted(done: Bool[np.ndarray, " n"], batch_size: int) -> Bool[np.ndarray, " n"]:
+    """Say which samples are to be made: those that are missing, and the first batch, for pictures of its way."""
+    first = equal_groups(torch.arange(len(done)), batch_size)[0]
+    left = ~done
+    left[first.numpy()] = True
+    return left
 
 
 def stored(samples: Tensor) -> np.ndarray:
@@ -31,79 +44,41 @@ def stored(samples: Tensor) -> np.ndarray:
     return samples.float().numpy()
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Arrays of as many rows as samples, as they are stored, and the gradient evaluations of all."""
-
-    arrays: Mapping[str, np.ndarray]
-    evaluations: int
-
-    def __len__(self) -> int:
-        return len(next(iter(self.arrays.values())))
-
-
-class Collected:
-    """Room for the samples of a run, filled batch by batch, written even when the run is stopped.
-
-    Args:
-        n: how many samples the run is to have.
-    """
-
-    def __init__(self, n: int) -> None:
-        self.n, self.finished, self.evaluations = n, 0, 0
-        self._arrays: dict[str, np.ndarray] = {}
-
-    def add(self, batch: Batch) -> None:
-        """Put a batch behind the ones before it."""
-        for name, part in batch.arrays.items():
-            if name not in self._arrays:
-                self._arrays[name] = np.empty((self.n, *part.shape[1:]), part.dtype)
-            self._arrays[name][self.finished : self.finished + len(part)] = part
-        self.finished += len(batch)
-        self.evaluations += batch.evaluations
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The finished samples by the names of their arrays, each (finished, ...)."""
-        return {name: array[: self.finished] for name, array in self._arrays.items()}
-
-    def save(self, path: Path) -> None:
-        """Write them as an npz file, in one stroke."""
-        part = path.with_name(f".{path.name}")
-        with part.open("wb") as file:
-            np.savez(file, **self.arrays(), evaluations=np.int64(self.evaluations))  # type: ignore[arg-type]
-        part.replace(path)
-
-
-def collect(batches: Iterable[Batch], into: Collected, path: Path, doing: str, progress: bool) -> None:
-    """Run all batches and write what is finished, also when interrupted.
+def collect(batches: Iterable[Batch], into: Collected, path: Path, count: int, doing: str, progress: bool) -> None:
+    """Run all batches and write what is finished, now and then and at the end, also when interrupted.
 
     Args:
         batches: this process's, made one by one as they are asked for.
         into: keeps the finished ones.
         path: the npz file.
+        count: samples in the batches.
         doing: what the progress bar says.
         progress: show it.
     """
+    saved = time.monotonic()
     try:
-        with tqdm(total=into.n, desc=doing, unit="sample", disable=not progress) as bar:
+        with tqdm(total=count, desc=doing, unit="sample", disable=not progress) as bar:
             for batch in batches:
                 into.add(batch)
-                bar.update(len(batch))
+                bar.update(len(batch.places))
+                if time.monotonic() - saved > _SAVE_EVERY:
+                    into.save(path)
+                    saved = time.monotonic()
     finally:
-        if into.finished or not into.n:
+        if into.finished:
             into.save(path)
 
 
 def leave_part(processes: Processes, batches: Iterable[Batch], n: int, out: Path, doing: str) -> None:
     """Run the share of a process that is not the first, and leave it where the first one looks for it."""
-    collect(batches, Collected(n), part_path(out, processes.rank), doing, progress=False)
+    collect(batches, Collected(n), out / f"part-{processes.rank}.npz", n, doing, progress=False)
     processes.wait()
 
 
 def gather(
     processes: Processes,
     batches: Iterable[Batch],
-    n: int,
+    collected: Collected,
     share: int,
     out: Path,
     record: RunRecord,
@@ -112,12 +87,12 @@ def gather(
 ) -> dict[str, np.ndarray]:
     """Run the first process's share, wait for the others', and write all of it as `samples.npz`.
 
-    A run that is stopped leaves the first samples of every process's share.
+    A run that is stopped leaves the samples that every process has finished.
 
     Args:
         processes: of the run.
         batches: the share, made one by one as they are asked for.
-        n: samples of the run.
+        collected: room for the run's samples, with those of an earlier run that is gone on with.
         share: samples in the share.
         out: the run directory.
         record: is told the finished samples and the gradient evaluations.
@@ -127,21 +102,28 @@ def gather(
     Returns:
         The arrays of all processes, in the order of the seeds.
     """
-    samples, collected = out / "samples.npz", Collected(share)
-    alone = processes.count == 1
+    samples, n = out / SAMPLES_NAME, len(collected.done)
     try:
-        collect(batches, collected, samples if alone else part_path(out, 0), doing, progress)
+        collect(batches, collected, samples, share, doing, progress)
         processes.wait()
     except BaseException:
         processes.stop()
         raise
     finally:
-        arrays, evaluations, each = collected.arrays(), collected.evaluations, [collected.finished]
-        if not alone:
-            arrays, evaluations, each = merge_parts(out, processes.count, samples)
-            record.update(finished_by_process=each)
-        record.update(finished=sum(each), evaluations=evaluations)
-        if 0 < sum(each) < n:
-            shares = "" if alone else f", the first {' and '.join(map(str, each))} of the processes' shares"
-            print(f"\n{sum(each)} of {n} samples were finished and are in {samples}{shares}", file=sys.stderr)
-    return arrays
+        take_parts(collected, out)
+        record.update(finished=collected.finished, evaluations=collected.evaluations)
+        if 0 < collected.finished < n:
+            told = f"{collected.finished} of {n} samples were finished and are in {samples}; go on with --resume"
+            print(f"\n{told}", file=sys.stderr)
+    return collected.arrays()
+
+
+def take_parts(collected: Collected, out: Path) -> None:
+    """Put the samples of the other processes with the first one's, write all as one file, and remove the parts."""
+    parts = sorted(out.glob("part-*.npz"))
+    for part in parts:
+        collected.restore(part)
+    if parts:
+        collected.save(out / SAMPLES_NAME)
+    for part in parts:
+        part.unlink()

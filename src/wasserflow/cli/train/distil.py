@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wasserflow.cli.names.arrays import read_samples, to_float_images
+from wasserflow.checks import require_counts
+from wasserflow.cli.names.arrays import to_float_images
 from wasserflow.cli.names.judges import load_classifier
 from wasserflow.cli.names.pairs import generator_named
-from wasserflow.cli.running.streaming import stored
+from wasserflow.cli.running.collected import Collected
+from wasserflow.cli.running.streaming import SAMPLES_NAME, stored
 from wasserflow.cli.train.saving import save_trained, told
 from wasserflow.models.pretrained import Pretrained
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports import read_record
 from wasserflow.seeds import sample_seeds
 from wasserflow.training.distilled import distil
 from wasserflow.training.run import check_run_folder
@@ -40,15 +41,17 @@ def train_distil(out: Path, refined: Path, features: str | None = None, **settin
         settings: Of the trainer.
     """
     check_run_folder(out, resume=False)
-    record = _record(refined / RECORD_NAME)
+    record = _record(refined)
     model, drawn = record["config"]["model"], record["seeds"]
     pair = generator_named(model)
     assert pair.prior is not None
-    arrays = read_samples(refined / "samples.npz")
+    kept = Collected(record["config"]["n"])
+    kept.restore(refined / SAMPLES_NAME)
+    arrays = kept.arrays()
     if not {"before", "after"} <= set(arrays):
         raise ValueError(f"{refined} holds {', '.join(arrays)}; give the folder of a run of `wasserflow refine`")
     before, after = arrays["before"], arrays["after"]
-    z = pair.prior.sample(len(after), seed=sample_seeds(drawn, len(after)))
+    z = pair.prior.sample(len(after), seed=sample_seeds(drawn, len(kept.done))[kept.done])
     _require_made(pair, z, before, refined)
     goal, seen = _compared(after, features)
     made = distil(pair.generator, z, goal, seen, **settings)
@@ -64,26 +67,27 @@ def train_distil(out: Path, refined: Path, features: str | None = None, **settin
         prior=pair.card.prior,
         refine=pair.card.refine,
         metrics={"squared moves of held-out samples, %": round(100 * made.explained, 1)},
-        limits=f"it was taught by the first {len(z)} samples of --seed {drawn}: measure others; the critic was learnt "
+        limits=f"it was taught by {len(z)} samples of --seed {drawn}: measure others; the critic was learnt "
         "with the generator before: few steps of refinement still help, many do not",
     )
-    print(f"it has learnt the first {len(z)} samples of --seed {drawn}: give another seed to measure it")
+    print(f"it has learnt {len(z)} samples of --seed {drawn}: give another seed to measure it")
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _record(refined: Path) -> dict[str, Any]:
     """The record of a run of `wasserflow refine`."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_record(refined)
         record["config"]["model"], record["config"]["method"], record["command"], int(record["seeds"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        require_counts(n=record["config"]["n"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is no record of a refinement; give the folder of a run of `wasserflow refine`"
+            f"{refined} holds no record of a refinement; give the folder of a run of `wasserflow refine`"
         ) from error
     return record
 
 
 def _require_made(pair: Pretrained, z: Tensor, before: np.ndarray, refined: Path) -> None:
-    """Refuse samples that are not the generator's of these latents, such as those of several stopped processes."""
+    """Refuse samples that are not the generator's of these latents."""
     some = torch.linspace(0, len(z) - 1, min(len(z), 16)).long()
     with torch.no_grad():
         made = stored(pair.generator(z[some]))
