@@ -12,6 +12,7 @@ _HOMES = {
     "train_classifier": "wasserflow.training.classifier",
     "train_clip": "wasserflow.training.clip",
     "train_corrector": "wasserflow.training.corrector",
+    "train_distilled": "wasserflow.training.distilled",
     "train_fdrl": "wasserflow.training.fit_fdrl",
     "train_glow": "wasserflow.training.glow",
     "train_image_gan": "wasserflow.training.image_gan",

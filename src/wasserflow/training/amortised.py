@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.checks import require_sets
+from wasserflow.checks import require_counts, require_sets
 from wasserflow.freezing import copied
-from wasserflow.training.regression import learn_pairs, require_pairs, require_regression
+from wasserflow.training.regression import learn_pairs, require_pairs
+from wasserflow.training.run import run_without_a_folder
+from wasserflow.training.settings import require_adam
 
 
 class AmortisedFlow(nn.Module):
@@ -82,7 +84,8 @@ def amortise(
     """
     require_sets(before=before, after=after)
     require_pairs(before=before, after=after)
-    require_regression(steps, lr, batch_size)
+    require_counts(steps=steps, batch_size=batch_size)
+    require_adam(lr)
     with torch.inference_mode(False), torch.no_grad():
         # Inference tensors cannot be trained on, nor twice those with a graph.
         before, after = before.clone(), after.clone()
@@ -92,6 +95,9 @@ def amortise(
         raise ValueError(
             f"the network returned {tuple(moved.shape)} for {tuple(before[:2].shape)}; its moves must have that shape"
         )
-    options: dict[str, Any] = {"steps": steps, "lr": lr, "batch_size": batch_size, "seed": seed, "progress": progress}
-    flow.explained = learn_pairs(flow, before, after, lambda x: x, **options)
+    options: dict[str, Any] = {"lr": lr, "batch_size": batch_size, "seed": seed, "progress": progress}
+    with run_without_a_folder() as out:
+        flow.explained = learn_pairs(
+            flow, before, after, lambda x: x, out, iterations=steps, checkpoint_every=steps, **options
+        )
     return flow

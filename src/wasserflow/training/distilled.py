@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wasserflow.checks import require_sets
+from wasserflow.checks import require_counts, require_sets
 from wasserflow.freezing import adopt, copied, frozen, modules_in
 from wasserflow.modes import require_eval
 from wasserflow.rows import in_batches
-from wasserflow.training.regression import learn_pairs, require_pairs, require_regression
-from wasserflow.training.settings import require_not_negative
+from wasserflow.training.regression import learn_pairs, require_pairs
+from wasserflow.training.run import check_run, run_without_a_folder
+from wasserflow.training.settings import require_adam, require_not_negative
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +101,57 @@ def distil(
         >>> d.explained > 0.99
         True
     """
+    require_counts(steps=steps)
+    options: dict[str, Any] = {"iterations": steps, "lr": lr, "batch_size": batch_size, "seed": seed}
+    options |= {"checkpoint_every": steps, "progress": progress}
+    with run_without_a_folder() as out:
+        return train_distilled(generator, latents, samples, features, out, samples_weight, **options)
+
+
+def train_distilled(
+    generator: nn.Module,
+    latents: Float[Tensor, "n *latent"],
+    samples: Float[Tensor, "n *event"],
+    features: Callable[[Tensor], Tensor],
+    out: Path,
+    samples_weight: float = 0.3,
+    *,
+    iterations: int = 1_000,
+    lr: float = 2e-4,
+    batch_size: int = 64,
+    seed: int = 0,
+    **run: Any,
+) -> Distilled:
+    """Do what `distil` does, and leave the run in a folder, `last.ckpt` to resume from and `log/`.
+
+    Args:
+        generator: see `distil`.
+        latents: see `distil`.
+        samples: see `distil`.
+        features: see `distil`.
+        out: a folder which does not exist yet, unless `resume` is given.
+        samples_weight: see `distil`.
+        iterations: updates in the whole run.
+        lr: learning rate that Adam starts with.
+        batch_size: pairs in an update.
+        seed: chooses the batches and what is held out.
+        run: options of `fit_run`.
+
+    Returns:
+        The copy, in eval mode, and how much it explains.
+
+    Raises:
+        TypeError: see `distil`.
+        ValueError: see `distil`.
+        FileExistsError: `out` exists and `resume` is False.
+        FileNotFoundError: `resume` is True and there is no `out/last.ckpt`.
+    """
+    check_run(out, run)
     require_sets(latents=latents)
     require_sets(samples=samples)
     require_pairs(latents=latents, samples=samples)
-    require_regression(steps, lr, batch_size)
+    require_counts(iterations=iterations, batch_size=batch_size)
+    require_adam(lr)
     require_not_negative(samples_weight=samples_weight)
     if not isinstance(generator, nn.Module):
         raise TypeError(f"the generator is a {type(generator).__name__}; give an nn.Module, a copy of which can learn")
@@ -124,10 +173,11 @@ def distil(
     def view(x: Tensor) -> Tensor:
         return _joined(seen(x), x.flatten(1), units)
 
-    options: dict[str, Any] = {"steps": steps, "lr": lr, "batch_size": batch_size, "seed": seed, "progress": progress}
+    settings: dict[str, Any] = {"iterations": iterations, "lr": lr, "batch_size": batch_size, "seed": seed}
     with frozen(judges):
         learning = _Seen(copy.requires_grad_(True), view)
-        explained = learn_pairs(learning, latents, _joined(*goal, units), _Seen(generator, view), **options)
+        goals = _joined(*goal, units)
+        explained = learn_pairs(learning, latents, goals, _Seen(generator, view), out, **settings, **run)
     for learnt, given in zip(copy.parameters(), generator.parameters(), strict=True):
         learnt.requires_grad_(given.requires_grad)
     return Distilled(copy, explained)

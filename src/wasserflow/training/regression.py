@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -11,12 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from wasserflow.checks import require_counts
 from wasserflow.freezing import gradients_on
 from wasserflow.rows import in_batches
 from wasserflow.training.batches import IterationData, step_stream
-from wasserflow.training.run import fit_run, run_without_a_folder
-from wasserflow.training.settings import require_adam
+from wasserflow.training.run import fit_run
 
 
 class LeastSquares(lightning.LightningModule):
@@ -45,17 +44,6 @@ class LeastSquares(lightning.LightningModule):
         return loss
 
 
-def require_regression(steps: int, lr: float, batch_size: int) -> None:
-    """Refuse settings out of range.
-
-    Raises:
-        TypeError: counts that are not ints.
-        ValueError: all else.
-    """
-    require_counts(steps=steps, batch_size=batch_size)
-    require_adam(lr, (0.9, 0.999))
-
-
 def require_pairs(**sets: Tensor) -> None:
     """Refuse two sets that are not as many, or too few to hold some out.
 
@@ -72,12 +60,13 @@ def learn_pairs(
     before: Float[Tensor, "n *event"],
     after: Float[Tensor, "n *result"],
     unlearnt: Callable[[Tensor], Tensor],
+    out: Path,
     *,
-    steps: int,
+    iterations: int,
     lr: float,
     batch_size: int,
     seed: int,
-    progress: bool,
+    **run: Any,
 ) -> float:
     """Train a network in place, E ‖network(before) - after‖² being lowered over nine tenths of the pairs.
 
@@ -86,29 +75,31 @@ def learn_pairs(
         before: (n, *event) what it is given.
         after: (n, *result) what it should return.
         unlearnt: what there is without it, to measure it against: maps (batch, *event) to (batch, *result).
-        steps: updates.
+        out: the run's folder.
+        iterations: updates in the whole run.
         lr: learning rate that Adam starts with.
         batch_size: pairs in an update, at most.
         seed: chooses the batches and what is held out.
-        progress: show a progress bar.
+        run: options of `fit_run`.
 
     Returns:
         1 - Σ ‖network(before) - after‖² / Σ ‖unlearnt(before) - after‖² over the held-out tenth.
 
     Example:
-        >>> import torch
+        >>> import pathlib, tempfile, torch
         >>> from wasserflow.training.regression import learn_pairs
-        >>> x, options = torch.linspace(-1, 1, 100)[:, None], dict(batch_size=90, seed=0, progress=False)
-        >>> learn_pairs(torch.nn.Linear(1, 1), x, 2 * x, torch.zeros_like, steps=300, lr=0.1, **options) > 0.99
+        >>> x, options = torch.linspace(-1, 1, 100)[:, None], dict(batch_size=90, seed=0, lr=0.1, progress=False)
+        >>> out = pathlib.Path(tempfile.mkdtemp())
+        >>> learn_pairs(torch.nn.Linear(1, 1), x, 2 * x, torch.zeros_like, out, iterations=300, **options) > 0.99
         True
     """
     order = torch.randperm(len(before), generator=step_stream(seed)).to(before.device)
     held_out, rest = order[: len(order) // 10], order[len(order) // 10 :]
     data = IterationData(
-        before[rest].cpu(), after[rest].cpu(), batch_size=min(batch_size, len(rest)), iterations=steps, seed=seed
+        before[rest].cpu(), after[rest].cpu(), batch_size=min(batch_size, len(rest)), iterations=iterations, seed=seed
     )
-    with run_without_a_folder() as out, gradients_on():
-        fit_run(LeastSquares(network, lr), data, out, progress=progress, checkpoint_every=steps)
+    with gradients_on():
+        fit_run(LeastSquares(network, lr), data, out, **run)
     network.to(before.device).eval()
     with torch.no_grad():
         missed, all_of_it = (in_batches(f, before[held_out]) - after[held_out] for f in (network, unlearnt))

@@ -27,7 +27,7 @@ def require_positive(**numbers: float) -> None:
             raise ValueError(f"{name} is {value}; give a number above 0")
 
 
-def require_adam(lr: float, betas: tuple[float, float]) -> None:
+def require_adam(lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
     """Refuse settings that Adam refuses too, but when the run has begun.
 
     Args:

@@ -12,6 +12,7 @@ from models import feature_net, toy_ratio
 
 import wasserflow as wf
 from wasserflow.cli import main
+from wasserflow.training.regression import LeastSquares
 
 
 def refined(model: str, out: Path, *words: str) -> Path:
@@ -36,7 +37,7 @@ def moves_explained(model: str, made: Path, run: Path) -> float:
 
 def test_points_are_compared_as_they_are(toy: str, tmp_path: Path, capsys) -> None:
     run = refined(toy, tmp_path / "run")
-    distilled(run, tmp_path / "made", "--steps", "400", "--lr", "0.01")
+    distilled(run, tmp_path / "made", "--iterations", "400", "--lr", "0.01")
     assert moves_explained(toy, tmp_path / "made" / "model", run) > 0.8
     assert "40 samples of --seed 7" in capsys.readouterr().out
     pair, made = wf.zoo.load(toy), wf.zoo.load(tmp_path / "made" / "model")
@@ -47,7 +48,7 @@ def test_points_are_compared_as_they_are(toy: str, tmp_path: Path, capsys) -> No
 
 def test_images_are_compared_in_features(images: str, tmp_path: Path) -> None:
     run = refined(images, tmp_path / "run")
-    distilled(run, tmp_path / "made", "--features", str(tmp_path / "net"), "--steps", "3", "--batch-size", "8")
+    distilled(run, tmp_path / "made", "--features", str(tmp_path / "net"), "--iterations", "3", "--batch-size", "8")
     one, other = (wf.zoo.load(model) for model in (images, tmp_path / "made" / "model"))
     z = one.prior.sample(3, seed=1)
     assert not torch.equal(one.generator(z), other.generator(z))
@@ -58,7 +59,7 @@ def test_a_run_that_was_stopped_teaches_what_it_finished(toy: str, tmp_path: Pat
     places = np.r_[:12, 20:28]  # of two processes
     arrays = {name: values[places] for name, values in np.load(run / "samples.npz").items() if values.ndim}
     np.savez(run / "samples.npz", **arrays, places=places)
-    distilled(run, tmp_path / "made", "--steps", "400", "--lr", "0.01")
+    distilled(run, tmp_path / "made", "--iterations", "400", "--lr", "0.01")
     assert moves_explained(toy, tmp_path / "made" / "model", run) > 0.8
 
 
@@ -69,7 +70,7 @@ def test_a_run_that_was_stopped_teaches_what_it_finished(toy: str, tmp_path: Pat
         ("images", "--features toy", "toy, which is no classifier"),
         ("images", "--features grey", "give a classifier of the same kind of images"),
         ("points", "--features net", "points are compared as they are; leave --features out"),
-        ("points", "--steps 0", "steps is 0"),
+        ("points", "--iterations 0", "iterations is 0"),
         ("other seed", "", "other samples than tiny-toy makes of its seeds"),
         ("generated", "", "holds no record of a refinement"),
         ("other arrays", "", "holds samples; give the folder of a run of `wasserflow refine`"),
@@ -99,6 +100,28 @@ def test_refusals_leave_nothing(
     assert stop.value.code == 2
     assert named in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
+
+
+def test_a_training_that_was_stopped_goes_on(toy: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    run, words = refined(toy, tmp_path / "run"), ("--iterations", "7", "--checkpoint-every", "2", "--lr", "0.01")
+    distilled(run, tmp_path / "whole", *words)
+    step = LeastSquares.training_step
+
+    def stopped(self: LeastSquares, batch: object, batch_idx: int) -> torch.Tensor:
+        if self.global_step == 5:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LeastSquares, "training_step", stopped)
+        with pytest.raises(SystemExit) as stop:
+            distilled(run, tmp_path / "made", *words)
+    assert stop.value.code == 130
+    assert "with resume" in capsys.readouterr().err
+    distilled(run, tmp_path / "made", *words, "--resume", "true")
+    one, other = (wf.zoo.load(tmp_path / name / "model").generator.state_dict() for name in ("whole", "made"))
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert (tmp_path / "made" / "log").is_dir()
 
 
 def test_an_existing_folder_is_refused(toy: str, tmp_path: Path, capsys) -> None:

@@ -20,7 +20,7 @@ from wasserflow.cli.train.saving import save_trained, told
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.reports import read_record
 from wasserflow.seeds import sample_seeds
-from wasserflow.training.distilled import distil
+from wasserflow.training.distilled import train_distilled
 from wasserflow.training.run import check_run_folder
 
 # Of numbers as they are stored, pixels or coordinates: devices and precisions differ a little.
@@ -34,13 +34,13 @@ def train_distil(out: Path, refined: Path, features: str | None = None, **settin
     `--temperature 0`.
 
     Args:
-        out: A new folder; the model is left in its `model`.
+        out: A new folder for the checkpoints and the log; the model is left in its `model`.
         refined: The folder of the run, whose samples are learnt.
         features: The classifier in whose features images are compared, a shipped model or a folder; take another one
             than the one you measure with. Points are compared as they are.
         settings: Of the trainer.
     """
-    check_run_folder(out, resume=False)
+    check_run_folder(out, settings.get("resume", False))
     record = _record(refined)
     model, drawn = record["config"]["model"], record["seeds"]
     pair = generator_named(model)
@@ -54,7 +54,7 @@ def train_distil(out: Path, refined: Path, features: str | None = None, **settin
     z = pair.prior.sample(len(after), seed=sample_seeds(drawn, len(kept.done))[kept.done])
     _require_made(pair, z, before, refined)
     goal, seen = _compared(after, features)
-    made = distil(pair.generator, z, goal, seen, **settings)
+    made = train_distilled(pair.generator, z, goal, seen, out, **settings)
     print(f"it makes {100 * made.explained:.1f} % of the squared moves of held-out samples by itself")
     save_trained(
         out,
