@@ -27,7 +27,7 @@ from wasserflow.training.run import check_run_folder
 _CLOSE = {np.dtype(np.uint8): 16.0, np.dtype(np.float32): 0.05}
 
 
-def train_distil(out: Path, refined: Path, features: str | None = None, **settings: Any) -> None:
+def train_distil(out: Path, refined: Path, features: str | None = None, resume: bool = False, **settings: Any) -> None:
     """Teach a copy of a generator to make refined samples in one evaluation, from a run of `wasserflow refine`.
 
     Thousands of samples are needed, the more the better. What was refined at random is averaged: refine with
@@ -38,9 +38,10 @@ def train_distil(out: Path, refined: Path, features: str | None = None, **settin
         refined: The folder of the run, whose samples are learnt.
         features: The classifier in whose features images are compared, a shipped model or a folder; take another one
             than the one you measure with. Points are compared as they are.
+        resume: Go on with what a stopped training left in --out.
         settings: Of the trainer.
     """
-    check_run_folder(out, settings.get("resume", False))
+    check_run_folder(out, resume)
     record = _record(refined)
     model, drawn = record["config"]["model"], record["seeds"]
     pair = generator_named(model)
@@ -54,7 +55,7 @@ def train_distil(out: Path, refined: Path, features: str | None = None, **settin
     z = pair.prior.sample(len(after), seed=sample_seeds(drawn, len(kept.done))[kept.done])
     _require_made(pair, z, before, refined)
     goal, seen = _compared(after, features)
-    made = train_distilled(pair.generator, z, goal, seen, out, **settings)
+    made = train_distilled(pair.generator, z, goal, seen, out, resume=resume, **settings)
     print(f"it makes {100 * made.explained:.1f} % of the squared moves of held-out samples by itself")
     save_trained(
         out,
