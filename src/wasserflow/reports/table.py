@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 _ABSENT = "–"
+_LONG = 1e8  # from here on numbers are of samples that blew up: their size counts, not their digits
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]], markdown: bool = False) -> str:
@@ -77,7 +78,8 @@ def before_after_table(
 def _change(before: object, after: object) -> str | None:
     if not isinstance(before, (int, float)) or not isinstance(after, (int, float)) or before == 0:
         return None
-    return f"{100 * (after - before) / abs(before):+.1f} %"
+    percent = 100 * (after - before) / abs(before)
+    return f"{percent:+.1f} %" if abs(percent) < _LONG else f"{percent:+.1e} %"
 
 
 def _cell(value: object) -> str:
@@ -88,7 +90,7 @@ def _cell(value: object) -> str:
     if math.isnan(value):
         return _ABSENT
     # Four significant digits, but never the exponent of a plain thousand.
-    return f"{value:.0f}" if abs(value) >= 1e3 else f"{value:#.4g}"
+    return f"{value:.0f}" if 1e3 <= abs(value) < _LONG else f"{value:#.4g}"
 
 
 def _pad(text: str, width: int, first: bool) -> str:

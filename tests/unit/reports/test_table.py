@@ -24,7 +24,15 @@ def test_markdown_has_bars_and_alignment() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(-2750.4, "-2750"), (98.25, "98.25"), (20.0, "20.00"), (3.855e-5, "3.855e-05"), (123456.0, "123456"), (7, "7")],
+    [
+        (-2750.4, "-2750"),
+        (98.25, "98.25"),
+        (20.0, "20.00"),
+        (3.855e-5, "3.855e-05"),
+        (123456.0, "123456"),
+        (7, "7"),
+        (-4.63e64, "-4.630e+64"),
+    ],
 )
 def test_numbers_are_readable(value: float, text: str) -> None:
     assert format_table(["v", "w"], [["", value]]).split()[-1] == text
@@ -40,6 +48,11 @@ def test_change_is_relative_to_before() -> None:
         "KID": ["-0.5000", "–", "–"],
         "score": ["-2.000", "-1.000", "+50.0", "%"],
     }
+
+
+def test_samples_that_blew_up_do_not_blow_up_the_table() -> None:
+    table = before_after_table({"w2": 0.5}, {"w2": 5e29}, {"w2": "W2"})
+    assert table.splitlines()[-1] == "W2      0.5000  5.000e+29  +1.0e+32 %"
 
 
 def test_a_row_of_another_length_is_refused() -> None:
