@@ -64,6 +64,21 @@ def test_refined_samples_are_those_of_one_run(toy: str, tmp_path: Path, capsys) 
     require_equal(out, tmp_path / "whole")
 
 
+def test_the_animation_is_that_of_one_run(toy: str, tmp_path: Path) -> None:
+    """The first batch of what is left is larger than the first one of the run, and must not be shown whole."""
+    words = ("refine", "--model", toy, "--n", 12, "--batch-size", 8)
+    run(*words, "--out", tmp_path / "whole")
+    stopped_after(9, "refine", "--model", toy, "--n", 10, "--batch-size", 10, "--out", tmp_path / "run")
+    run(*words, "--out", tmp_path / "run", "--resume")
+    with (
+        Image.open(tmp_path / "run" / "trajectory.gif") as mine,
+        Image.open(tmp_path / "whole" / "trajectory.gif") as it,
+    ):
+        for frame in range(it.n_frames):
+            mine.seek(frame), it.seek(frame)
+            assert mine.convert("RGB").tobytes() == it.convert("RGB").tobytes()
+
+
 def test_nothing_is_made_again_but_the_first_batch(toy: str, tmp_path: Path, monkeypatch) -> None:
     words = ("refine", "--model", toy, "--n", 10, "--batch-size", 2, "--out", tmp_path / "run")
     stopped_after(6, *words)

@@ -22,7 +22,7 @@ from wasserflow.cli.running.collected import Batch, Collected
 from wasserflow.cli.running.earlier import restore
 from wasserflow.cli.running.pictures import Trajectory, save_generated_pictures
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import equal_groups, gather, leave_part, stored, wanted
+from wasserflow.cli.running.streaming import equal_groups, first_batch, gather, leave_part, stored, wanted
 from wasserflow.flow import Watch
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
@@ -122,14 +122,14 @@ def generate(
         leave_part(processes, sampling.batches(share), n, out, "generating")
         return
     with RunRecord(out, config, seeds=seed) as record:
-        trajectory = Trajectory(None, sampling.steps)
+        trajectory = Trajectory(None, sampling.steps, first_batch(n, batch_size))
         batches = sampling.batches(share, trajectory)
         arrays = gather(processes, batches, collected, len(share), out, record, "generating", progress)
         if judged_by is not None:
             metrics = judged(arrays["samples"], arrays["labels"], judged_by)
             record.update(metrics=metrics)
             print(f"{metrics['asked_percent']:.1f} % carry the class that was asked for, says {judge}")
-        pictures = _draw(out, sampling, share, arrays["samples"], trajectory, pretrained.card.data)
+        pictures = _draw(out, sampling, arrays["samples"], trajectory, pretrained.card.data)
         print(f"{n} samples of {pretrained.card.name} after {sampling.steps} steps each")
         if paths:
             paths.save(out / "interpolation.png", ratio, sampling.seeds)
@@ -215,10 +215,8 @@ class Sampling:
         return drawn
 
 
-def _draw(
-    out: Path, sampling: Sampling, places: Tensor, samples: np.ndarray, trajectory: Trajectory, data: str
-) -> list[Path]:
-    shown = sampling.seeds[equal_groups(places, sampling.batch_size)[0]]
+def _draw(out: Path, sampling: Sampling, samples: np.ndarray, trajectory: Trajectory, data: str) -> list[Path]:
+    shown = sampling.seeds[: len(trajectory.samples[0])]
     path = [sampling.ratio.start(len(shown), shown).cpu(), *trajectory.samples]
     behind = POINTS[data].sample(2_000, seed=1) if data in POINTS else None
     columns = len(sampling.asked.turn) if sampling.asked and len(sampling.asked.turn) > 1 else None

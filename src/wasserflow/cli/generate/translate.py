@@ -18,7 +18,7 @@ from wasserflow.cli.running.collected import Batch, Collected
 from wasserflow.cli.running.earlier import restore
 from wasserflow.cli.running.pictures import Trajectory, save_comparison, save_pictures
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import equal_groups, gather, stored, wanted
+from wasserflow.cli.running.streaming import equal_groups, first_batch, gather, stored, wanted
 from wasserflow.data.images import Split, to_float
 from wasserflow.flow import Watch
 from wasserflow.models import zoo
@@ -121,7 +121,7 @@ def translate(
     processes = Processes(1, 1)
     ratio = ratio.to(processes.device)
     with RunRecord(out, config, seeds=seed) as record:
-        trajectory = Trajectory(None, steps)
+        trajectory = Trajectory(None, steps, first_batch(n, batch_size))
         left = torch.from_numpy(wanted(collected.done, batch_size)).nonzero().flatten()
         groups = equal_groups(left, batch_size)
         batches = _batches(ratio, x0, sample_seeds(seed, n), groups, extra_steps, led, trajectory)

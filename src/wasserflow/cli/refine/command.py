@@ -23,7 +23,7 @@ from wasserflow.cli.running.collected import Collected
 from wasserflow.cli.running.earlier import restore
 from wasserflow.cli.running.pictures import Trajectory, save_pictures
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import equal_groups, gather, leave_part, stored, wanted
+from wasserflow.cli.running.streaming import equal_groups, first_batch, gather, leave_part, stored, wanted
 from wasserflow.cli.settings.choices import DivergenceName, MethodName, MethodOptions, SpaceName
 from wasserflow.cli.settings.inference import (
     DensityName,
@@ -163,7 +163,7 @@ def refine(
         leave_part(processes, job.batches(seeds, share), n, out, "refining")
         return
     with RunRecord(out, config, seeds=seed) as record:
-        trajectory = Trajectory(job.generator if job.latent else None, options.steps)
+        trajectory = Trajectory(job.generator if job.latent else None, options.steps, first_batch(n, batch_size))
         arrays = gather(
             processes, job.batches(seeds, share, trajectory), collected, count, out, record, "refining", progress
         )

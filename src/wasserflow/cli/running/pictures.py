@@ -25,10 +25,12 @@ class Trajectory:
     Args:
         generator: maps particles to samples; None where the particles are the samples.
         steps: steps of the whole flow; at most 40 of them are kept, evenly.
+        count: samples that are kept, the first ones of the batch.
     """
 
-    def __init__(self, generator: nn.Module | None, steps: int) -> None:
+    def __init__(self, generator: nn.Module | None, steps: int, count: int) -> None:
         self.generator = generator
+        self.count = min(count, _SHOWN_POINTS if generator is None else _SHOWN_IMAGES)
         self.every = max(1, steps // _FRAMES)
         self.samples: list[Tensor] = []
 
@@ -37,7 +39,7 @@ class Trajectory:
         if state.step % self.every:
             return
         with torch.no_grad():
-            first = state.x[: _SHOWN_POINTS if self.generator is None else _SHOWN_IMAGES].clone()
+            first = state.x[: self.count].clone()
             shown = first if self.generator is None else self.generator(first)
         self.samples.append(shown.detach().cpu())
 

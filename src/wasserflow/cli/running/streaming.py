@@ -28,11 +28,15 @@ def equal_groups(items: Int64[Tensor, " n"], batch_size: int) -> tuple[Int64[Ten
     return items.tensor_split(math.ceil(len(items) / batch_size)) if len(items) else ()
 
 
+def first_batch(n: int, batch_size: int) -> int:
+    """Count the samples of the first batch of a whole run, whose way is shown in pictures."""
+    return len(equal_groups(torch.arange(n), batch_size)[0])
+
+
 def wanted(done: Bool[np.ndarray, " n"], batch_size: int) -> Bool[np.ndarray, " n"]:
-    """Say which samples are to be made: those that are missing, and the first batch, for pictures of its way."""
-    first = equal_groups(torch.arange(len(done)), batch_size)[0]
+    """Say which samples are to be made: those that are missing, and the first batch, to be seen on its way."""
     left = ~done
-    left[first.numpy()] = True
+    left[: first_batch(len(done), batch_size)] = True
     return left
 
 
