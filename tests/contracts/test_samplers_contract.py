@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from itertools import count
 
 import pytest
 import torch
@@ -219,9 +221,20 @@ def test_settings_out_of_range(name: str, changes: dict, error: type[Exception],
         run(name, **changes)
 
 
-def test_a_hopeless_rate_is_refused_with_its_number() -> None:
-    with refused(ValueError, "rate", "wf.calibrate", "percentile=80"):
-        run("rejection_sample", log_ratio_max=30.0)
+def test_a_hopeless_rate_is_refused_soon_and_with_its_number() -> None:
+    with refused(ValueError, "0 of 11000 proposals", "rate", "wf.calibrate", "percentile=80"):
+        run("rejection_sample", n=1_000, log_ratio_max=30.0)
+
+
+def test_a_poor_rate_lives_through_bad_luck() -> None:
+    """None of the first 2,500 is accepted: at twice the least rate, one in 500, that has a chance of 1 / 150."""
+    calls = count()
+
+    def propose(n: int, seed: Tensor) -> Tensor:
+        return torch.full((n, 1), 0.0 if next(calls) < 5 else 30.0)
+
+    r = run("rejection_sample", n=500, propose=propose, log_ratio=lambda x: x[:, 0], log_ratio_max=30.0)
+    assert r.steps.tolist() == [6] * 500
 
 
 def test_a_budget_that_too_few_proposals_allow() -> None:
@@ -234,3 +247,14 @@ def test_many_samples_above_the_maximum_are_told() -> None:
         run("rejection_sample", n=200, burn_in=10, log_ratio=lambda x: 3 * x[:, 0])
     with pytest.warns(UserWarning, match=r"of 200 samples lie above max d = .*log_ratio_max of more"):
         run("rejection_sample", n=200, log_ratio_max=1.0, log_ratio=lambda x: 3 * x[:, 0])
+
+
+@pytest.mark.parametrize(("n", "above"), [(50, 1), (400, 4)])
+def test_one_in_a_hundred_above_the_maximum_is_not_told(n: int, above: int) -> None:
+    """Where none lies below the maximum, the first proposals are the samples."""
+    options = {"n": n, "propose": lambda n, seed: torch.arange(n).double()[:, None], "log_ratio_max": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run("rejection_sample", log_ratio=lambda x: (x[:, 0] < above).double(), **options)
+    with pytest.warns(UserWarning, match=f"{above + 1} of {n} samples lie above"):
+        run("rejection_sample", log_ratio=lambda x: (x[:, 0] <= above).double(), **options)

@@ -71,6 +71,17 @@ def test_rejection_with_a_percentile_accepts_by_the_shifted_sigmoid() -> None:
     assert p_value(r.samples, norm(1, 1).cdf) < ALPHA
 
 
+def test_the_best_proposals_are_not_certain_of_acceptance() -> None:
+    """F(0) = -log ε and F(-ε) = -log 2ε with ε = 1e-6: with γ = F(0) they are accepted with 1/2 and 1/3."""
+
+    def points(n: int, seed: Tensor) -> Tensor:
+        return (wf.spaces.Normal(1).sample(n, seed=seed) > 0).double()
+
+    r = wf.methods.rejection_sample(points, lambda x: 1e-6 * (x[:, 0] - 1), N, percentile=100, burn_in=100, seed=9)
+    assert near_mean(r.samples, (1 / 2) / (1 / 2 + 1 / 3))
+    assert near_mean(r.steps, 2 / (1 / 2 + 1 / 3))
+
+
 @pytest.mark.parametrize("budget", [1.3, 2.0, 5.0])
 def test_budgeted_rejection_has_its_own_law_and_spends_its_budget(budget: float) -> None:
     grid = norm(0, 2).ppf((np.arange(200_000) + 0.5) / 200_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import islice, pairwise
 
 import pytest
@@ -51,13 +52,21 @@ def test_a_step_too_far_is_tried_again_from_where_it_began() -> None:
     assert states[0].memory.time == 0, "what was not taken does not count"
 
 
-def test_undefined_and_infinite_energies_are_steps_too_far() -> None:
-    """Beyond 1 the logarithm is no number."""
-    state = wf.flow(
-        torch.tensor([[0.5]]), lambda x: -x[:, 0] - 0.01 * (1 - x[:, 0]).log(), wf.AdaptiveEuler(0.3), steps=60
-    )
+@pytest.mark.parametrize(
+    "barrier", [lambda gap: -0.01 * gap.log(), lambda gap: -0.1 * gap.sqrt()], ids=["logarithm", "root"]
+)
+def test_undefined_and_infinite_energies_are_steps_too_far(barrier: Callable[[Tensor], Tensor]) -> None:
+    """Beyond 1 the barrier is no number, and nor is the slope of a root."""
+    state = wf.flow(torch.tensor([[0.5]]), lambda x: -x[:, 0] + barrier(1 - x[:, 0]), wf.AdaptiveEuler(0.3), steps=60)
     assert float(state.x) == pytest.approx(0.99, abs=0.02)
     assert float(state.x) < 1
+
+
+def test_particles_that_nothing_pulls_stay_for_a_time_that_is_a_number() -> None:
+    x0 = torch.ones(2, 1)
+    state = wf.flow(x0, lambda x: 0 * x[:, 0], wf.AdaptiveEuler(), steps=60)
+    assert torch.equal(state.x, x0)
+    assert bool(state.memory.time.isfinite().all())
 
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-5])
@@ -92,6 +101,15 @@ def test_a_space_that_moves_particles_is_looked_at_again() -> None:
     torch.testing.assert_close(states[-1].x, torch.tensor([[-1.0, 0.0]] * 2, dtype=torch.float64), atol=0.02, rtol=0)
     for before, after in pairwise(states):
         torch.testing.assert_close(after.energy, before.x[:, 0], **F64)
+
+
+def test_a_space_that_moves_particles_leaves_their_time_and_their_step_sizes() -> None:
+    """On the circle -dx₀/dt = 1 - x₀², so x₀(t) = -tanh(t) from (0, 1)."""
+    circle, x0 = wf.spaces.Sphere(2), torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+    states = list(islice(wf.iterate(x0, lambda x: x[:, 0], wf.AdaptiveEuler(0.01), space=circle), 15))
+    for state in states:
+        torch.testing.assert_close(state.x[:, 0], -state.memory.time.tanh(), atol=0.05, rtol=0)
+    assert float(states[-1].memory.time) > 1.5, "steps grow: 15 as long as the first would be a time of 0.2"
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, math.inf, math.nan])

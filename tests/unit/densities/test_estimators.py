@@ -44,6 +44,11 @@ def test_nystroem_with_every_landmark_is_exact() -> None:
     assert float((restricted(x) - exact(x)).abs().max()) < 0.02
 
 
+def test_as_many_references_as_are_solved_for_exactly_are_no_landmarks() -> None:
+    fits = [wf.KernelRidge(ridge=0.5, bandwidth=0.5, exact_up_to=n, landmarks=10).fit(cloud(50)) for n in (49, 50, 51)]
+    assert [len(fit.weights) for fit in fits] == [10, 50, 50]
+
+
 def test_nystroem_approximates_and_knows_its_own_terms() -> None:
     y = cloud(600)
     exact = wf.KernelRidge(ridge=0.5, bandwidth=1.0).fit(y)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import wasserflow as wf
+from wasserflow.integrators import Drift
 from wasserflow.seeds import Noise
 
 BATCH, CHANNELS, SHAPE = 4, 2, (2, 3)
@@ -132,6 +133,29 @@ def test_noise_of_each_position_and_sample_is_its_own() -> None:
     moves = [(state.x - states[0].x).flatten(2)[:, :, i] for i, state in enumerate(states[1:])]
     assert torch.stack(moves).unique().numel() == POSITIONS * BATCH * CHANNELS
     assert torch.stack([*moves, states[0].x.flatten(2)[:, :, 0]]).unique().numel() == (POSITIONS + 1) * BATCH * CHANNELS
+
+
+class OneNumberASample:
+    """Moves nothing, and keeps what it drew: a number a sample, as an acceptance takes."""
+
+    def __init__(self) -> None:
+        self.drawn: list[Tensor] = []
+
+    def init(self, x: Tensor) -> wf.State:
+        return wf.State(x)
+
+    def step(self, state: wf.State, drift: Drift, noise: Noise) -> wf.State:
+        self.drawn.append(noise.uniform(state.x[:, 0, 0, 0]))
+        return state.moved(state.x, torch.zeros_like(state.x[:, 0, 0, 0]), evaluations=0)
+
+
+def test_numbers_of_a_position_are_its_own_whenever_its_turn_comes() -> None:
+    rules = [OneNumberASample(), OneNumberASample()]
+    for rule, order in zip(rules, (None, list(range(POSITIONS))[::-1]), strict=True):
+        run(None, start(), codebook=codebook(), integrator=rule, steps=2, steps_per_code=1, order=order)
+    forwards, backwards = (torch.stack(rule.drawn) for rule in rules)
+    assert forwards.unique().numel() == (2 + POSITIONS) * BATCH
+    assert torch.equal(backwards[2:], forwards[2:].flip(0))
 
 
 def test_sample_alone_is_the_sample_in_the_batch() -> None:

@@ -17,6 +17,11 @@ def test_streams_differ_in_seed_step_and_rank() -> None:
     assert len({draw(0, 5, 1), draw(1, 5, 1), draw(0, 6, 1), draw(0, 5, 0), draw(0, 1, 5), draw(0, 5)}) == 6
 
 
+def test_every_64_bit_seed_has_streams_of_its_own() -> None:
+    seeds = (0, 1, -1, 2**32, 2**63 - 1, -(2**63))
+    assert len({draw(seed, 5) for seed in seeds}) == len(seeds)
+
+
 def test_a_pass_uses_each_index_once() -> None:
     batches = list(ShuffledBatches(12, batch_size=4, iterations=6, seed=0))
     first, second = list(chain(*batches[:3])), list(chain(*batches[3:]))

@@ -171,6 +171,27 @@ def test_the_assessment_is_of_held_out_samples(tmp_path: Path) -> None:
     assert [len(x) for x in held_out] == [1000, 1000]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_two_laws_never_share_a_stream() -> None:
+    """Nor does a law draw twice from one: a generator given as both would show the corrector nothing but pairs."""
+    seeds: list[int] = []
+
+    def noted(n: int, seed: int) -> Tensor:
+        seeds.append(seed)
+        return points(PHI, n, seed)
+
+    wf.fit_corrector(line(), noted, noted, steps=3)
+    assert len(set(seeds)) == len(seeds) == 2 + 2 * 3
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_spectral_norms_of_the_corrector_are_settled() -> None:
+    critic = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8)), nn.Linear(8, 1))
+    phi, theta = torch.randn(400, 8) + 0.5, torch.randn(400, 8)
+    corrector = wf.fit_corrector(critic, phi, theta, steps=5, lr=1.0)
+    assert torch.linalg.matrix_norm(corrector[0].weight, 2).item() == pytest.approx(1, rel=1e-3)
+
+
 def test_what_is_held_out_is_never_drawn() -> None:
     for law in (torch.arange(50.0), TensorDataset(torch.arange(50.0))):
         prepared = drawing("x", law, seed=0, number=0)
@@ -189,10 +210,29 @@ def test_images_of_eight_bits_become_floats() -> None:
 def test_generators_that_are_trivially_separable_are_warned_of() -> None:
     with pytest.warns(UserWarning, match=r"AUC of 1\.0000.*trivially separable.*unreliable; take"):
         wf.fit_corrector(line(1.0, 0.0), around(30.0), around(-30.0), steps=1)
+    assert not told_separable(around(PHI), around(THETA))
+
+
+def told_separable(phi: object, theta: object) -> bool:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        wf.fit_corrector(line(1.0, 0.0), around(PHI), around(THETA), steps=1)
-    assert not [warning for warning in told if "separable" in str(warning.message)]
+        wf.fit_corrector(line(1.0, 0.0), phi, theta, steps=1)
+    return any("separable" in str(warning.message) for warning in told)
+
+
+@pytest.mark.parametrize(("area", "told"), [(0.991, True), (0.989, False)])
+def test_separable_is_an_auc_above_99_in_a_hundred(area: float, told: bool) -> None:
+    """Of phi this share lies above all of theta and the rest below it."""
+
+    def phi(n: int, seed: int) -> Tensor:
+        return torch.where(torch.linspace(0, 1, n) < area, 1.0, -1.0)[:, None]
+
+    assert told_separable(phi, lambda n, seed: torch.zeros(n, 1)) == told
+
+
+@pytest.mark.parametrize(("n", "told"), [(400, False), (600, True)])
+def test_a_tenth_held_out_of_few_samples_says_nothing_of_separability(n: int, told: bool) -> None:
+    assert told_separable(points(30.0, n), points(-30.0, n)) == told
 
 
 def test_reliability_is_the_share_of_real_samples_where_the_critic_is_this_sure() -> None:

@@ -31,6 +31,13 @@ def test_the_true_log_ratio_is_calibrated() -> None:
     assert doubled.calibration_error > 0.02
 
 
+def test_the_calibration_error_is_the_mean_gap_over_fifteen_bins() -> None:
+    """Probabilities 0.5 and 0.99 of what is real, and 0.58 of what is not: fewer bins would join 0.5 and 0.58."""
+    real, fake = torch.tensor([0.5, 0.99]).logit()[:, None], torch.tensor([0.58]).logit()[:, None]
+    assessment = assess_critic(nn.Flatten(0), real, fake)
+    assert assessment.calibration_error == pytest.approx((0.5 + 0.58 + 0.01) / 3, rel=1e-4)
+
+
 class Conditional(nn.Module):
     """A critic of samples and labels."""
 
@@ -125,6 +132,33 @@ def test_the_penalties_weigh_as_said() -> None:
     assert penalties() == 0
     assert penalties(r1=2.0) == pytest.approx(2 * 9 / 128)
     assert penalties(r1=2.0, r2=1.0) == pytest.approx(3 * 9 / 128)
+
+
+class Square(nn.Module):
+    """A critic ‖x‖² / 2 · scale, whose slope at x is x · scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scale * x.square().flatten(1).sum(1) / 2
+
+
+@pytest.mark.parametrize(("step", "times"), [(0, 3), (1, 0), (2, 0), (3, 3)])
+def test_the_penalties_come_every_so_many_iterations_and_weigh_as_many_times_more(
+    monkeypatch: pytest.MonkeyPatch, step: int, times: int
+) -> None:
+    monkeypatch.setattr(CriticFit, "global_step", step)
+    fit = CriticFit(Square(), Brightness(0.0).eval(), Normal(1), r1=0.5, r2=0.1, penalty_every=3)
+    real, fake = torch.ones(4, 1, 2, 2), 2 * torch.ones(4, 1, 2, 2)
+    assert fit._penalty(real, fake).item() == pytest.approx(times * (0.5 * 4 / 2 + 0.1 * 16 / 2))
+
+
+def test_spectral_norms_of_the_averaged_critic_are_settled(tmp_path: Path) -> None:
+    layer = nn.utils.parametrizations.spectral_norm(nn.Linear(64, 16))
+    fitted = refit(tmp_path / "run", nn.Sequential(nn.Flatten(), layer, nn.Linear(16, 1)), 5, lr=0.1, decay=0.5)
+    assert torch.linalg.matrix_norm(fitted[1].weight, 2).item() == pytest.approx(1, rel=1e-3)
 
 
 def test_a_resumed_refit_repeats_an_uninterrupted_one(tmp_path: Path) -> None:
