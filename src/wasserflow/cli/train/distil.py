@@ -69,8 +69,8 @@ def train_distil(out: Path, refined: Path, features: str | None = None, resume: 
         refine=_fewer_steps(pair.card.refine),
         metrics={"squared moves of held-out samples, %": round(100 * made.explained, 1)},
         limits=f"it was taught by {len(z)} samples of --seed {drawn}: measure others; the critic was learnt "
-        "with the generator before, so the steps are a fifth of what they were: more make samples worse, until "
-        "`wasserflow train critic` has refitted it",
+        "with the generator before, so the steps are a fifth of what they were; before you take more (--steps), "
+        "refit it by `wasserflow train critic`",
     )
     print(f"it has learnt {len(z)} samples of --seed {drawn}: give another seed to measure it")
 
