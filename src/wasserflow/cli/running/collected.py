@@ -81,12 +81,14 @@ class Collected:
             ValueError: no such file, a damaged one, or one of samples that this run does not have.
         """
         about = dict(read_arrays(path, ("places", "evaluations")))
+        places = about.get("places")
         for name, rows in read_arrays(path):
             if name in about:
                 continue
-            places = about.setdefault("places", np.arange(len(rows)))
-            if len(places) != len(rows) or places.max(initial=-1) >= len(self.done):
-                there = max(len(rows), int(places.max(initial=-1)) + 1)
+            places = np.arange(len(rows)) if places is None else places
+            if len(places) != len(rows):
+                raise ValueError(f"{path} is damaged: {name} has {len(rows)} rows for {len(places)} samples")
+            if (there := int(places.max(initial=-1)) + 1) > len(self.done):
                 raise ValueError(f"{path} has {there} samples and n is {len(self.done)}; give as many, or more")
             self._put(name, places, rows)
             self.done[places] = True
