@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 # Okabe & Ito (2008); the dashes keep lines apart where there are more lines than colours.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _DASHES = ("-", "--", ":")
+_TICKS = 10  # more numbers would touch each other
 
 
 def save_curves(
@@ -50,6 +52,9 @@ def save_curves(
         low, high = ([bound(curve[step]) for step in steps] for bound in (min, max))
         axes.fill_between(steps, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set(xlabel=along, ylabel=quantity)
+    measured = sorted({step for curve in curves.values() for step in curve})
+    if len(measured) <= _TICKS and len({b - a for a, b in pairwise(measured)}) == 1:
+        axes.set_xticks(measured)
     if logarithmic:
         axes.set_yscale("log")
     else:

@@ -60,11 +60,12 @@ def image_grid(
 
 
 def captioned(picture: Image.Image, caption: str, size: int = 18) -> Image.Image:
-    """Put a line of text above a picture."""
+    """Put a line of text above a picture, which gets margins where the line is wider."""
     font = ImageFont.load_default(size)
-    sheet = Image.new("RGB", (picture.width, picture.height + 2 * size), _PAPER)
-    sheet.paste(picture, (0, 2 * size))
-    ImageDraw.Draw(sheet).text((picture.width / 2, size), caption, fill=_INK, font=font, anchor="mm")
+    width = max(picture.width, math.ceil(font.getlength(caption)))
+    sheet = Image.new("RGB", (width, picture.height + 2 * size), _PAPER)
+    sheet.paste(picture, ((width - picture.width) // 2, 2 * size))
+    ImageDraw.Draw(sheet).text((width / 2, size), caption, fill=_INK, font=font, anchor="mm")
     return sheet
 
 

@@ -35,6 +35,18 @@ def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
         save_curves(tmp_path / "curves.png", {}, "distance")
 
 
+@pytest.mark.parametrize(
+    ("steps", "all_shown"), [([0, 3, 6, 9], True), ([0, 1, 2, 25], False), (list(range(0, 60, 3)), False)]
+)
+def test_few_even_steps_are_all_named(
+    steps: list[int], all_shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path: seen.extend(self.axes[0].get_xticks()))
+    save_curves(tmp_path / "curves.png", {"a": {step: [1.0] for step in steps}}, "distance")
+    assert (seen == steps) == all_shown
+
+
 @pytest.mark.parametrize(("logarithmic", "scale"), [(True, "log"), (False, "linear")])
 def test_axes_are_as_asked(logarithmic: bool, scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []

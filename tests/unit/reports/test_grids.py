@@ -47,9 +47,13 @@ def test_rows_are_samples_and_columns_steps() -> None:
     assert [row.tolist() for row in middle] == [[0, 64, 128], [255, 191, 128]]
 
 
-def test_a_caption_adds_height_only() -> None:
+def test_a_caption_adds_height_and_no_more_width_than_it_needs() -> None:
     picture = image_grid(torch.zeros(1, 1, 64, 64))
     assert captioned(picture, "step 1").size == (picture.width, picture.height + 36)
+    wide = captioned(picture, "a caption that is wider than the picture " * 3)
+    assert wide.width > picture.width
+    left = (wide.width - picture.width) // 2
+    assert np.array_equal(np.asarray(wide)[36:, left : left + picture.width], np.asarray(picture))
 
 
 @pytest.mark.parametrize(
