@@ -116,7 +116,7 @@ def refine(
         num_nodes: Nodes, which must share --out; start the command on each, with MASTER_ADDR, MASTER_PORT and
             NODE_RANK in its environment.
         overwrite: Replace an earlier run in --out.
-        resume: Go on with what a stopped run left in --out, or with a finished one to a larger n.
+        resume: Go on with what a stopped run left in --out, or with a finished one (but for gmi) to a larger n.
         progress: Show a progress bar.
     """
     pretrained = generator_named(model)
