@@ -8,12 +8,13 @@ from wasserflow.cli import main
 from wasserflow.cli.running.collected import Batch, Collected
 
 
-def stopped_after(count: int, *words: object) -> None:
-    """Run a command that Ctrl-C stops once so many samples are there."""
+def stopped_after(count: int, *words: object, before: bool = False) -> None:
+    """Run a command that Ctrl-C stops once so many samples are there, or before any is kept."""
     finish = Collected.add
 
     def add_then_interrupt(self: Collected, batch: Batch) -> None:
-        finish(self, batch)
+        if not before:
+            finish(self, batch)
         if self.finished >= count:
             raise KeyboardInterrupt
 

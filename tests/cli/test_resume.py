@@ -12,7 +12,14 @@ from PIL import Image
 from stopping import stopped_after
 
 from wasserflow.cli import main
+from wasserflow.cli.running import pictures
 from wasserflow.cli.running.collected import Batch, Collected
+
+
+@pytest.fixture(autouse=True)
+def few_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is seen on its way is made again; here two points are."""
+    monkeypatch.setattr(pictures, "_SHOWN_POINTS", 2)
 
 
 def run(*words: object) -> None:
@@ -59,17 +66,18 @@ def test_refined_samples_are_those_of_one_run(toy: str, tmp_path: Path, capsys) 
     assert (record["status"], record["finished"]) == ("interrupted", 6)
     assert arrays["places"].tolist() == [0, 1, 2, 3, 4, 5]
     run(*words, "--out", out, "--resume")
-    assert "going on with 6 of 10 samples" in capsys.readouterr().err
+    assert "going on with 6 of 10 samples; 2 of them are made again, for the animation" in capsys.readouterr().err
     run(*words, "--out", tmp_path / "whole")
     require_equal(out, tmp_path / "whole")
 
 
-def test_the_animation_is_that_of_one_run(toy: str, tmp_path: Path) -> None:
-    """The first batch of what is left is larger than the first one of the run, and must not be shown whole."""
-    words = ("refine", "--model", toy, "--n", 12, "--batch-size", 8)
+def test_the_animation_is_that_of_one_run(toy: str, tmp_path: Path, monkeypatch) -> None:
+    """However its samples are put in batches, also where others are in the last of these."""
+    monkeypatch.setattr(pictures, "_SHOWN_POINTS", 7)
+    words = ("refine", "--model", toy, "--n", 12)
     run(*words, "--out", tmp_path / "whole")
-    stopped_after(9, "refine", "--model", toy, "--n", 10, "--batch-size", 10, "--out", tmp_path / "run")
-    run(*words, "--out", tmp_path / "run", "--resume")
+    stopped_after(4, *words, "--batch-size", 2, "--out", tmp_path / "run")
+    run(*words, "--batch-size", 5, "--out", tmp_path / "run", "--resume")
     with (
         Image.open(tmp_path / "run" / "trajectory.gif") as mine,
         Image.open(tmp_path / "whole" / "trajectory.gif") as it,
@@ -79,7 +87,7 @@ def test_the_animation_is_that_of_one_run(toy: str, tmp_path: Path) -> None:
             assert mine.convert("RGB").tobytes() == it.convert("RGB").tobytes()
 
 
-def test_nothing_is_made_again_but_the_first_batch(toy: str, tmp_path: Path, monkeypatch) -> None:
+def test_nothing_is_made_again_but_what_is_shown(toy: str, tmp_path: Path, monkeypatch) -> None:
     words = ("refine", "--model", toy, "--n", 10, "--batch-size", 2, "--out", tmp_path / "run")
     stopped_after(6, *words)
     made: list[int] = []
@@ -180,6 +188,28 @@ def test_a_model_trained_anew_is_refused(toy: str, tmp_path: Path, capsys) -> No
     assert "a run of fingerprint" in refused(capsys, *words, "--resume")
 
 
+def test_evaluations_are_those_of_the_samples(toy: str, tmp_path: Path) -> None:
+    words = ("refine", "--model", toy, "--n", 9, "--out", tmp_path / "run")
+    stopped_after(4, *words, "--batch-size", 4)
+    run(*words, "--batch-size", 6, "--resume")
+    assert results(tmp_path / "run")[1]["evaluations"] == 9 * 3
+
+
+@pytest.mark.parametrize("missing", ["before", "steps"])
+def test_arrays_that_are_missing_are_told(toy: str, tmp_path: Path, capsys, missing: str) -> None:
+    words = ("refine", "--model", toy, "--n", 6, "--batch-size", 2, "--out", tmp_path / "run")
+    stopped_after(2, *words)
+    path = tmp_path / "run" / "samples.npz"
+    np.savez(path, **{name: rows for name, rows in np.load(path).items() if name != missing})
+    assert f"some samples have no {missing}; begin anew with --overwrite" in refused(capsys, *words, "--resume")
+    assert missing not in np.load(path).files
+
+
+def test_a_stop_before_the_first_batch_is_told(toy: str, tmp_path: Path, capsys) -> None:
+    stopped_after(0, "refine", "--model", toy, "--n", 6, "--out", tmp_path / "run", before=True)
+    assert "no batch was finished; a smaller --batch-size keeps something sooner" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("damage", ["samples.npz", "run.json"])
 def test_damaged_files_are_named(toy: str, tmp_path: Path, capsys, damage: str) -> None:
     words = ("refine", "--model", toy, "--n", 6, "--batch-size", 2, "--out", tmp_path / "run")
@@ -189,8 +219,9 @@ def test_damaged_files_are_named(toy: str, tmp_path: Path, capsys, damage: str) 
     assert str(path) in refused(capsys, *words, "--resume")
 
 
-def test_a_run_that_was_never_begun_begins(toy: str, tmp_path: Path) -> None:
+def test_a_run_that_was_never_begun_begins(toy: str, tmp_path: Path, capsys) -> None:
     run("refine", "--model", toy, "--n", 3, "--out", tmp_path / "run", "--resume")
+    assert "has no samples to go on with: all 3 are made" in capsys.readouterr().err
     assert results(tmp_path / "run")[1]["finished"] == 3
 
 

@@ -20,9 +20,9 @@ from wasserflow.cli.names.judges import Judge, judged
 from wasserflow.cli.names.measures import POINTS
 from wasserflow.cli.running.collected import Batch, Collected
 from wasserflow.cli.running.earlier import restore
-from wasserflow.cli.running.pictures import Trajectory, save_generated_pictures
+from wasserflow.cli.running.pictures import Trajectory, save_generated_pictures, shown_of
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import equal_groups, first_batch, gather, leave_part, stored, wanted
+from wasserflow.cli.running.streaming import equal_groups, gather, leave_part, places_left, stored
 from wasserflow.flow import Watch
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
@@ -109,20 +109,20 @@ def generate(
     config |= {"devices": devices, "num_nodes": num_nodes}
     config |= {"fingerprint": fingerprint(ratio, *([asked.classifier] if asked else []))}
     processes = Processes(devices, num_nodes)
-    first, collected = processes.rank == 0, Collected(n)
+    first, collected, shown = processes.rank == 0, Collected(n), shown_of(n, pretrained.card.data in POINTS)
     if first:
         prepare_out_dir(out, overwrite, resume)
         if resume:
-            restore(collected, out, config, seed, _FREE)
+            restore(collected, out, config, seed, shown, _FREE)
     processes.launch()
     done = processes.told(collected.done)
     sampling.to(processes.device)
-    share = processes.share(torch.from_numpy(wanted(done, batch_size)).nonzero().flatten())
+    share = processes.share(places_left(done, shown))
     if not first:
         leave_part(processes, sampling.batches(share), n, out, "generating")
         return
     with RunRecord(out, config, seeds=seed) as record:
-        trajectory = Trajectory(None, sampling.steps, first_batch(n, batch_size))
+        trajectory = Trajectory(None, sampling.steps, shown)
         batches = sampling.batches(share, trajectory)
         arrays = gather(processes, batches, collected, len(share), out, record, "generating", progress)
         if judged_by is not None:
@@ -185,15 +185,16 @@ class Sampling:
         if self.asked is not None:
             self.asked.classifier.to(device)
 
-    def batches(self, places: Int64[Tensor, " share"], watch: Watch | None = None) -> Iterator[Batch]:
-        """Draw one sample a place, and of its label, a batch at a time; the first batch is watched."""
+    def batches(self, places: Int64[Tensor, " share"], trajectory: Trajectory | None = None) -> Iterator[Batch]:
+        """Draw one sample a place, and of its label, a batch at a time; the first ones are seen on their way."""
         labels = None if self.asked is None else self.asked.labels(len(self.seeds))
         for group in equal_groups(places, self.batch_size):
             seeds, own = self.seeds[group], None if labels is None else labels[group]
+            watch = trajectory.of_batch(len(group)) if trajectory else None
             x, drawn = self._flow(seeds, own, watch), len(group)
             if self.asked is not None and own is not None:
                 drawn += self._mend(x, seeds, own, self.asked)
-            watch, carried = None, {} if own is None else {"labels": own.numpy()}
+            carried = {} if own is None else {"labels": own.numpy()}
             yield Batch(group.numpy(), {"samples": stored(x), **carried}, drawn * self.steps)
 
     def _flow(self, seeds: Tensor, labels: Tensor | None, watch: Watch | None = None) -> Tensor:

@@ -16,11 +16,10 @@ from wasserflow.cli.names.images import ImagesName, images_of
 from wasserflow.cli.names.judges import Judge
 from wasserflow.cli.running.collected import Batch, Collected
 from wasserflow.cli.running.earlier import restore
-from wasserflow.cli.running.pictures import Trajectory, save_comparison, save_pictures
+from wasserflow.cli.running.pictures import Trajectory, save_comparison, save_pictures, shown_of
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import equal_groups, first_batch, gather, stored, wanted
+from wasserflow.cli.running.streaming import equal_groups, gather, places_left, stored
 from wasserflow.data.images import Split, to_float
-from wasserflow.flow import Watch
 from wasserflow.models import zoo
 from wasserflow.models.pretrained import Card
 from wasserflow.models.weight_files import fingerprint
@@ -114,15 +113,15 @@ def translate(
     if led is not None:
         config |= {"classifier": classifier, "guidance": led.guidance, "guided_steps": led.guided_steps}
     config |= {"fingerprint": fingerprint(ratio, *([led.classifier] if led else []))}
-    collected = Collected(n)
+    collected, shown = Collected(n), shown_of(n, points=False)
     prepare_out_dir(out, overwrite, resume)
     if resume:
-        restore(collected, out, config, seed, _FREE)
+        restore(collected, out, config, seed, shown, _FREE)
     processes = Processes(1, 1)
     ratio = ratio.to(processes.device)
     with RunRecord(out, config, seeds=seed) as record:
-        trajectory = Trajectory(None, steps, first_batch(n, batch_size))
-        left = torch.from_numpy(wanted(collected.done, batch_size)).nonzero().flatten()
+        trajectory = Trajectory(None, steps, shown)
+        left = places_left(collected.done, shown)
         groups = equal_groups(left, batch_size)
         batches = _batches(ratio, x0, sample_seeds(seed, n), groups, extra_steps, led, trajectory)
         arrays = gather(processes, batches, collected, len(left), out, record, "translating", progress)
@@ -177,13 +176,13 @@ def _batches(
     groups: Sequence[Tensor],
     extra_steps: int,
     led: Conditioning | None,
-    watch: Watch | None,
+    trajectory: Trajectory,
 ) -> Iterator[Batch]:
-    """Translate one image a seed, the images at a group of places at a time; the first group is watched."""
+    """Translate one image a seed, the images at a group of places at a time; the first ones are seen on their way."""
     for places in groups:
         x0, count = images[places].to(ratio.device), len(places)
         options = led.options(led.labels(count)) if led else {}
+        watch = trajectory.of_batch(count)
         moved = ratio.transport(x0, extra_steps, seeds[places], batch_size=count, watch=watch, **options)
-        watch = None
         arrays = {"before": stored(x0), "after": stored(moved)}
         yield Batch(places.numpy(), arrays, count * (ratio.flow_steps + extra_steps))

@@ -21,9 +21,9 @@ from wasserflow.cli.names.texts import is_text, storing
 from wasserflow.cli.refine.job import Job
 from wasserflow.cli.running.collected import Collected
 from wasserflow.cli.running.earlier import restore
-from wasserflow.cli.running.pictures import Trajectory, save_pictures
+from wasserflow.cli.running.pictures import Trajectory, save_pictures, shown_of
 from wasserflow.cli.running.processes import Processes
-from wasserflow.cli.running.streaming import equal_groups, first_batch, gather, leave_part, stored, wanted
+from wasserflow.cli.running.streaming import equal_groups, gather, leave_part, places_left, stored
 from wasserflow.cli.settings.choices import DivergenceName, MethodName, MethodOptions, SpaceName
 from wasserflow.cli.settings.inference import (
     DensityName,
@@ -143,18 +143,18 @@ def refine(
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     config |= {"fingerprint": fingerprint(pretrained.generator, judge)}
     processes = Processes(devices, num_nodes)
-    first, collected = processes.rank == 0, Collected(n)
+    first, collected, watched = processes.rank == 0, Collected(n), shown_of(n, card.data in POINTS)
     if first:
         measure = measure_for(card.data, features, seed, quick=True, alphabet=card.alphabet)
         check_out_dir(out, overwrite, resume)
         if resume:
             free = _MEASURED if isinstance(options, InferenceOptions) else (*_MEASURED, *_OF_BATCHES)
-            restore(collected, out, config, seed, free)
+            restore(collected, out, config, seed, watched, free)
     processes.launch()
     done = processes.told(collected.done)
     fast = prepare(pretrained.generator, judge, precision=None if precision == "float32" else torch.bfloat16)
     job = _job(pretrained, fast, options, attracting, targets, processes.device, progress and first)
-    seeds, share = sample_seeds(seed, n), _share(processes, options, done, batch_size)
+    seeds, share = sample_seeds(seed, n), _share(processes, options, done, watched, batch_size)
     count = sum(map(len, share))
     if first:
         prepare_out_dir(out, overwrite, resume)  # last of all: nothing is refused any more
@@ -163,7 +163,7 @@ def refine(
         leave_part(processes, job.batches(seeds, share), n, out, "refining")
         return
     with RunRecord(out, config, seeds=seed) as record:
-        trajectory = Trajectory(job.generator if job.latent else None, options.steps, first_batch(n, batch_size))
+        trajectory = Trajectory(job.generator if job.latent else None, options.steps, watched)
         arrays = gather(
             processes, job.batches(seeds, share, trajectory), collected, count, out, record, "refining", progress
         )
@@ -200,14 +200,14 @@ def _attracting(
 
 
 def _share(
-    processes: Processes, options: MethodOptions | InferenceOptions, done: np.ndarray, batch_size: int
+    processes: Processes, options: MethodOptions | InferenceOptions, done: np.ndarray, watched: int, batch_size: int
 ) -> Sequence[Tensor]:
     """The places of this process: in whole groups where samples interact, so that nothing depends on the processes."""
-    left = torch.from_numpy(wanted(done, batch_size))
+    left = places_left(done, watched)
     if isinstance(options, InferenceOptions):
         groups = equal_groups(torch.arange(len(done)), batch_size)
-        return processes.share_groups([group for group in groups if left[group].any()])
-    return equal_groups(processes.share(left.nonzero().flatten()), batch_size)
+        return processes.share_groups([group for group in groups if torch.isin(group, left).any()])
+    return equal_groups(processes.share(left), batch_size)
 
 
 def _job(

@@ -11,8 +11,8 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from wasserflow.cli.running.collected import Batch
+from wasserflow.cli.running.pictures import Trajectory
 from wasserflow.cli.running.streaming import stored
-from wasserflow.integrators import State
 from wasserflow.methods import Refinement
 from wasserflow.spaces import PriorSpace
 
@@ -43,16 +43,15 @@ class Job:
         self,
         seeds: Int64[Tensor, " n"],
         groups: Sequence[Int64[Tensor, " _"]],
-        watch: Callable[[State], None] | None = None,
+        trajectory: Trajectory | None = None,
     ) -> Iterator[Batch]:
-        """Refine one sample a seed, the seeds at a group of places at a time; the first group is watched."""
+        """Refine one sample a seed, the seeds at a group of places at a time; the first ones are seen on their way."""
         for places in groups:
-            chunk = seeds[places]
+            chunk, watch = seeds[places], trajectory.of_batch(len(places)) if trajectory else None
             latents = self.prior.sample(len(chunk), chunk, device=self.device)
             with torch.no_grad():
                 samples = self.generator(latents.clone())  # networks may begin in place
             result = self.runner(latents if self.latent else samples, seed=chunk, watch=watch)
-            watch = None
             before, after = self.store(samples), self.store(result.samples)
             arrays = {"before": before, "after": after, "steps": result.steps.cpu().numpy()}
             yield Batch(places.numpy(), arrays, result.evaluations)

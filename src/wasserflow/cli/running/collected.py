@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +52,16 @@ class Collected:
         return int(self.done.sum())
 
     def add(self, batch: Batch) -> None:
-        """Put samples in their places; those that were there before are replaced, and counted once."""
+        """Put samples in their places; those that were there before are replaced, and counted once.
+
+        Raises:
+            ValueError: arrays of other names than those that are there.
+        """
+        self._require_same_names(self._arrays, batch.arrays)
         for name, rows in batch.arrays.items():
             self._put(name, batch.places, rows)
-        if not self.done[batch.places].all():
-            self.evaluations += batch.evaluations
+        new = int((~self.done[batch.places]).sum())
+        self.evaluations += round(batch.evaluations * new / len(batch.places))
         self.done[batch.places] = True
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -81,16 +86,19 @@ class Collected:
             ValueError: no such file, a damaged one, or one of samples that this run does not have.
         """
         about = dict(read_arrays(path, ("places", "evaluations")))
-        places = about.get("places")
+        places, names, known = about.get("places"), [], set(self._arrays)
         for name, rows in read_arrays(path):
             if name in about:
                 continue
+            names.append(name)
             places = np.arange(len(rows)) if places is None else places
             if len(places) != len(rows):
                 raise ValueError(f"{path} is damaged: {name} has {len(rows)} rows for {len(places)} samples")
             if (there := int(places.max(initial=-1)) + 1) > len(self.done):
                 raise ValueError(f"{path} has {there} samples and n is {len(self.done)}; give as many, or more")
             self._put(name, places, rows)
+        self._require_same_names(known, names)
+        if places is not None:
             self.done[places] = True
         self.evaluations += int(about.get("evaluations", 0))
 
@@ -98,3 +106,7 @@ class Collected:
         if name not in self._arrays:
             self._arrays[name] = np.empty((len(self.done), *rows.shape[1:]), rows.dtype)
         self._arrays[name][places] = rows
+
+    def _require_same_names(self, known: Collection[str], names: Collection[str]) -> None:
+        if self.done.any() and (missing := set(known) ^ set(names)):
+            raise ValueError(f"some samples have no {', '.join(sorted(missing))}; begin anew with --overwrite")

@@ -8,30 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from wasserflow.cli.running.collected import Collected
-from wasserflow.cli.running.streaming import SAMPLES_NAME, take_parts
+from wasserflow.cli.running.streaming import PARTS, SAMPLES_NAME, take_parts
 from wasserflow.reports import require_same_run
-from wasserflow.reports.record import RECORD_NAME
 
 
 def restore(
-    collected: Collected, out: Path, config: Mapping[str, Any], seeds: object, free: Collection[str] = ()
+    collected: Collected, out: Path, config: Mapping[str, Any], seeds: object, shown: int, free: Collection[str] = ()
 ) -> None:
-    """Put the samples of an earlier run in their places, also those that killed processes left; none if there is none.
+    """Put the samples of an earlier run in their places, also those that killed processes left, and say what is there.
 
     Args:
         collected: empty room for the samples.
         out: the run directory.
         config: the resolved options.
         seeds: the seeds of the run.
+        shown: the first samples, which are made again to be seen on their way.
         free: options on which no sample depends.
 
     Raises:
         ValueError: the earlier run has other options or more samples, or its files are damaged.
     """
-    if not (out / RECORD_NAME).is_file():
-        return
-    require_same_run(out, config, seeds, free)
-    if (out / SAMPLES_NAME).is_file():
-        collected.restore(out / SAMPLES_NAME)
-    take_parts(collected, out)
-    print(f"going on with {collected.finished} of {len(collected.done)} samples", file=sys.stderr)
+    left = [*out.glob(SAMPLES_NAME), *out.glob(PARTS)]
+    if left:
+        require_same_run(out, config, seeds, free)
+        if (out / SAMPLES_NAME).is_file():
+            collected.restore(out / SAMPLES_NAME)
+        take_parts(collected, out)
+    n, there = len(collected.done), collected.finished
+    told = f"going on with {there} of {n} samples" if there else f"{out} has no samples to go on with: all {n} are made"
+    again = int(collected.done[:shown].sum())
+    print(f"{told}; {again} of them are made again, for the animation" if again else told, file=sys.stderr)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from wasserflow.cli.names.texts import save_strings
+from wasserflow.flow import Watch
 from wasserflow.integrators import State
 from wasserflow.reports import image_grid, save_animation, side_by_side
 
@@ -19,29 +22,48 @@ _SHOWN_POINTS = 5_000
 _FRAMES = 40
 
 
+def shown_of(n: int, points: bool) -> int:
+    """Count the samples that pictures and animations show: the first 64 images, or 5,000 points."""
+    return min(n, _SHOWN_POINTS if points else _SHOWN_IMAGES)
+
+
 class Trajectory:
-    """Keeps the samples of a batch at the steps of its flow: give it as `watch`.
+    """Keeps the first samples of a run at the steps of their flow, over as many batches as they take.
 
     Args:
         generator: maps particles to samples; None where the particles are the samples.
         steps: steps of the whole flow; at most 40 of them are kept, evenly.
-        count: samples that are kept, the first ones of the batch.
+        count: samples that are kept.
     """
 
     def __init__(self, generator: nn.Module | None, steps: int, count: int) -> None:
-        self.generator = generator
-        self.count = min(count, _SHOWN_POINTS if generator is None else _SHOWN_IMAGES)
+        self.generator, self.left = generator, count
         self.every = max(1, steps // _FRAMES)
-        self.samples: list[Tensor] = []
+        self._batches: list[list[Tensor]] = []
 
-    def __call__(self, state: State) -> None:
-        """Keep a state's samples."""
-        if state.step % self.every:
-            return
-        with torch.no_grad():
-            first = state.x[: self.count].clone()
-            shown = first if self.generator is None else self.generator(first)
-        self.samples.append(shown.detach().cpu())
+    def of_batch(self, size: int) -> Watch | None:
+        """Give what watches the next batch, of this size; None if there is nothing more to keep."""
+        count, frames = min(size, self.left), list[Tensor]()
+        if not count:
+            return None
+        self.left -= count
+        self._batches.append(frames)
+
+        def keep(state: State) -> None:
+            if state.step % self.every:
+                return
+            with torch.no_grad():
+                first = state.x[:count].clone()
+                frames.append((first if self.generator is None else self.generator(first)).detach().cpu())
+
+        return keep
+
+    @property
+    def samples(self) -> list[Tensor]:
+        """The samples at the steps that were kept; where a batch took fewer, at its last one."""
+        longest = max(map(len, self._batches), default=0)
+        batches = list(takewhile(len, self._batches))  # one in which nothing moved was not watched
+        return [torch.cat([frames[min(i, len(frames) - 1)] for frames in batches]) for i in range(longest)]
 
 
 def save_pictures(
@@ -64,7 +86,7 @@ def save_pictures(
     if before.dtype.kind == "U":
         return [save_strings(out, before, after)]
     if before.ndim == 4:
-        draw = _draw_image_grid
+        draw = _image_drawer(math.ceil(math.sqrt(min(len(before), _SHOWN_IMAGES))))
         first, last = (torch.from_numpy(part[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) for part in (before, after))
     elif before.ndim == 2 and before.shape[1] == 2:
         draw = _point_drawer(before, after, data)
@@ -73,8 +95,8 @@ def save_pictures(
         return []
     draw(first, "before").save(out / "before.png")
     draw(last, "after").save(out / "after.png")
-    # The trajectory has the first batch only.
-    frames = [first[: len(trajectory[0])], *trajectory]
+    # Of several processes the first one's samples are seen on their way.
+    frames = [first[: len(trajectory[0])] if trajectory else first, *trajectory]
     drawn = [draw(frame[: len(first)], f"step {every * i}") for i, frame in enumerate(frames)]
     save_animation(out / "trajectory.gif", drawn)
     return [out / "before.png", out / "after.png", out / "trajectory.gif"]
@@ -103,8 +125,8 @@ def save_generated_pictures(
 
     Args:
         out: the run directory.
-        samples: stored samples of the first batch: uint8 images NHWC, or points (n, 2).
-        trajectory: the first batch from its start to its end.
+        samples: stored samples: uint8 images NHWC, or points (n, 2).
+        trajectory: the first ones from their start to their end.
         data: real points to draw behind points.
         columns: images a row; as square as possible if None.
         every: steps from one state of the trajectory to the next.
@@ -114,7 +136,8 @@ def save_generated_pictures(
     """
     draw: Callable[[Tensor, str], Image.Image]
     if samples.ndim == 4:
-        draw, last = lambda images, title: image_grid(images, columns), torch.from_numpy(samples).permute(0, 3, 1, 2)
+        columns = columns or math.ceil(math.sqrt(min(len(samples), _SHOWN_IMAGES)))
+        draw, last = _image_drawer(columns), torch.from_numpy(samples).permute(0, 3, 1, 2)
     elif samples.ndim == 2 and samples.shape[1] == 2:
         draw, last = _point_drawer(trajectory[0].numpy(), samples, data), torch.from_numpy(samples)
     else:
@@ -128,8 +151,8 @@ def save_generated_pictures(
     return [out / "grid.png", out / "trajectory.gif"]
 
 
-def _draw_image_grid(images: Tensor, title: str) -> Image.Image:
-    return image_grid(images)
+def _image_drawer(columns: int) -> Callable[[Tensor, str], Image.Image]:
+    return lambda images, title: image_grid(images, columns)
 
 
 def _point_drawer(before: np.ndarray, after: np.ndarray, data: Tensor | None) -> Callable[[Tensor, str], Image.Image]:

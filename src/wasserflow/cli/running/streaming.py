@@ -19,7 +19,7 @@ from wasserflow.cli.running.processes import Processes
 from wasserflow.data.images import to_uint8
 from wasserflow.reports import RunRecord
 
-SAMPLES_NAME = "samples.npz"
+SAMPLES_NAME, PARTS = "samples.npz", "part-*.npz"
 _SAVE_EVERY = 300.0  # seconds: a process that is killed loses no more
 
 
@@ -28,16 +28,11 @@ def equal_groups(items: Int64[Tensor, " n"], batch_size: int) -> tuple[Int64[Ten
     return items.tensor_split(math.ceil(len(items) / batch_size)) if len(items) else ()
 
 
-def first_batch(n: int, batch_size: int) -> int:
-    """Count the samples of the first batch of a whole run, whose way is shown in pictures."""
-    return len(equal_groups(torch.arange(n), batch_size)[0])
-
-
-def wanted(done: Bool[np.ndarray, " n"], batch_size: int) -> Bool[np.ndarray, " n"]:
-    """Say which samples are to be made: those that are missing, and the first batch, to be seen on its way."""
-    left = ~done
-    left[: first_batch(len(done), batch_size)] = True
-    return left
+def places_left(done: Bool[np.ndarray, " n"], shown: int) -> Int64[Tensor, " left"]:
+    """Give the places of the samples to make: those that are missing, and the first ones, to be seen on their way."""
+    wanted = ~done
+    wanted[:shown] = True
+    return torch.from_numpy(wanted).nonzero().flatten()
 
 
 def stored(samples: Tensor) -> np.ndarray:
@@ -116,15 +111,18 @@ def gather(
     finally:
         take_parts(collected, out)
         record.update(finished=collected.finished, evaluations=collected.evaluations)
-        if 0 < collected.finished < n:
+        if collected.finished < n:
             told = f"{collected.finished} of {n} samples were finished and are in {samples}; go on with --resume"
+            told = (
+                told if collected.finished else "no batch was finished; a smaller --batch-size keeps something sooner"
+            )
             print(f"\n{told}", file=sys.stderr)
     return collected.arrays()
 
 
 def take_parts(collected: Collected, out: Path) -> None:
     """Put the samples of the other processes with the first one's, write all as one file, and remove the parts."""
-    parts = sorted(out.glob("part-*.npz"))
+    parts = sorted(out.glob(PARTS))
     for part in parts:
         collected.restore(part)
     if parts:
