@@ -74,7 +74,8 @@ def require_methods(name: str, value: object, methods: Sequence[str], example: s
         >>> require_methods("critic", len, ["__call__"], "a function")
     """
     if isinstance(value, type) or any(not callable(getattr(value, method, None)) for method in methods):
-        raise TypeError(f"the {name} is {value!r}; give {example}")
+        shown = f"{type(value).__name__} {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+        raise TypeError(f"the {name} is {shown}; give {example}")
 
 
 def not_finite(values: Tensor) -> list[int]:

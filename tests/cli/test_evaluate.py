@@ -188,3 +188,12 @@ def test_an_array_without_a_name_is_refused(tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit):
         main(["evaluate", "--samples", str(tmp_path / "s.npy"), "--reference", "25gaussians"])
     assert "s.npy is not a readable .npz file: it holds one array without a name" in capsys.readouterr().err
+
+
+def test_a_file_of_another_kind_is_not_offered_to_be_unpickled(tmp_path: Path, capsys) -> None:
+    (tmp_path / "s.npz").write_text("no samples")
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--samples", str(tmp_path / "s.npz"), "--reference", "25gaussians"])
+    said = capsys.readouterr().err
+    assert "s.npz is not a readable .npz file: it is of another kind, or damaged" in said
+    assert "pickle" not in said

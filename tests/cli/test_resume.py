@@ -160,7 +160,7 @@ def test_generated_samples_are_those_of_one_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (("--steps", 4), "a run of steps 3, not 4; give the same options, or choose another --out"),
+        (("--steps", 4), "a run of steps 3, not 4 ("),
         (("--seed", 5), "a run of seed 0, not 5"),
         (("--precision", "bfloat16"), "a run of precision float32, not bfloat16"),
         (("--overwrite",), "resume and overwrite are both given"),

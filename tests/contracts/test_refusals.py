@@ -420,3 +420,10 @@ def test_the_gradient_at_the_anchor_is_0_in_every_precision(dtype: torch.dtype) 
     x = torch.zeros(1, 3, dtype=dtype, requires_grad=True)
     (gradient,) = torch.autograd.grad(wf.Proximal(torch.zeros(1, 3, dtype=dtype))(x).sum(), x)
     assert gradient.abs().max() == 0
+
+
+def test_a_tensor_in_the_place_of_a_network_is_told_by_its_shape() -> None:
+    with pytest.raises(
+        TypeError, match=r"the generator is Tensor \(64, 8, 1\); give a module or function from latents"
+    ):
+        wf.refine(lambda x: x.flatten(1).sum(dim=1), torch.zeros(64, 8, 1), torch.zeros(64, 8, 1))

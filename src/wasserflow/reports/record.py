@@ -146,7 +146,8 @@ def require_same_run(
         if name not in free and earlier.get(name) != now.get(name):
             was, asked = earlier.get(name), now.get(name)
             raise ValueError(
-                f"{directory} holds a run of {name} {was}, not {asked}; give the same options, or choose another --out"
+                f"{directory} holds a run of {name} {was}, not {asked} ({record.get('command')}); "
+                "give the same options, or choose another --out"
             )
 
 

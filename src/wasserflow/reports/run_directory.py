@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wasserflow.reports.record import RECORD_NAME
+from wasserflow.reports.record import RECORD_NAME, read_record
 
 _RESULTS = {".csv", ".gif", ".json", ".npz", ".png"}
 _TEXTS = {"before_after.txt"}  # other texts are somebody's notes
@@ -23,7 +23,7 @@ def check_out_dir(path: str | Path, overwrite: bool = False, resume: bool = Fals
 
     Raises:
         ValueError: both are given; or the path is a file, or a directory that is not empty and must not or cannot be
-            replaced or gone on with.
+            replaced or gone on with. What a failed run left, its record alone, may be replaced.
 
     Example:
         >>> import tempfile
@@ -38,9 +38,19 @@ def check_out_dir(path: str | Path, overwrite: bool = False, resume: bool = Fals
     if out.is_dir() and any(out.iterdir()):
         if not (out / RECORD_NAME).is_file():
             raise ValueError(f"{out} exists and is not a run directory (it has no {RECORD_NAME}); choose another --out")
-        if not (overwrite or resume):
+        if not (overwrite or resume or _left_nothing(out)):
             raise ValueError(f"{out} holds an earlier run; choose another --out, or replace it with --overwrite")
     return out
+
+
+def _left_nothing(out: Path) -> bool:
+    """Whether a run failed before it had results, so that nothing is lost with its record."""
+    if [file.name for file in out.iterdir()] != [RECORD_NAME]:
+        return False
+    try:
+        return bool(read_record(out).get("status") == "failed")
+    except ValueError:
+        return False
 
 
 def prepare_out_dir(path: str | Path, overwrite: bool = False, resume: bool = False) -> Path:

@@ -139,7 +139,7 @@ def test_samples_of_another_class_are_drawn_again_from_their_own_streams(classif
         ("--label 4 --classifier CLASSIFIER", "label is 4; CLASSIFIER knows the classes 0 to 3"),
         ("--label=-1 --classifier CLASSIFIER", "label is -1; CLASSIFIER knows the classes 0 to 3"),
         ("--label [] --classifier CLASSIFIER", "label is []; CLASSIFIER knows"),
-        ("--label 1", "label is 1 and classifier is None; give both, or neither"),
+        ("--label 1", "label is 1 and classifier is None; give both, such as --classifier mnist-robust, or neither"),
         ("--classifier CLASSIFIER", "label is None and classifier is CLASSIFIER; give both"),
         ("--label 1 --classifier cifar10-resnet", "classifier is cifar10-resnet, but"),
         ("--label 1 --classifier cifar10-sndcgan", "classifier is cifar10-sndcgan, which is no classifier"),

@@ -214,6 +214,15 @@ def test_controlled_steps_stop_at_the_log_ratios_of_real_points(toy: str, tmp_pa
     assert record["evaluations"] < 60 * 41
 
 
+def test_the_animation_shows_the_images_of_the_pictures(images: str, tmp_path: Path) -> None:
+    run("refine", "--model", images, "--n", 7, "--batch-size", 3, "--out", tmp_path / "x", "--progress", "false")
+    with Image.open(tmp_path / "x" / "trajectory.gif") as film, Image.open(tmp_path / "x" / "after.png") as after:
+        assert film.size == after.size
+        film.seek(film.n_frames - 1)
+        gap = np.abs(np.asarray(film.convert("RGB"), dtype=int) - np.asarray(after.convert("RGB"), dtype=int))
+    assert gap.mean() < 8, "a GIF has few colours"
+
+
 def test_interrupted_run_keeps_what_is_finished(toy: str, tmp_path: Path, capsys) -> None:
     out = tmp_path / "run"
     stopped_after(4, "refine", "--model", toy, "--out", out, "--n", 10, "--batch-size", 2)

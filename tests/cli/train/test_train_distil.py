@@ -105,6 +105,13 @@ def test_refusals_leave_nothing(
     assert not (tmp_path / "made").exists()
 
 
+def test_a_generator_that_learnt_nothing_is_told(toy: str, tmp_path: Path, capsys) -> None:
+    distilled(refined(toy, tmp_path / "run"), tmp_path / "made", "--iterations", "2", "--lr", "1.0")
+    said = capsys.readouterr()
+    assert "(100: all of the refinement, 0: as the generator before)" in said.out
+    assert "note: it is no better than the generator before: give more samples than 40" in said.err
+
+
 def test_a_training_that_was_stopped_goes_on(toy: str, tmp_path: Path, monkeypatch, capsys) -> None:
     run, words = refined(toy, tmp_path / "run"), ("--iterations", "7", "--checkpoint-every", "2", "--lr", "0.01")
     distilled(run, tmp_path / "whole", *words)

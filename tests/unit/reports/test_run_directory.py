@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,23 @@ def test_an_earlier_run_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"first holds an earlier run; .*--out.*--overwrite"):
         prepare_out_dir(run)
     assert (run / "after.png").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("status", "others", "replaced"),
+    [("failed", [], True), ("failed", ["samples.npz"], False), ("interrupted", [], False), ("finished", [], False)],
+)
+def test_a_run_that_failed_before_it_had_results_may_be_replaced(
+    tmp_path: Path, status: str, others: list[str], replaced: bool
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"status": status, "config": {}}))
+    for name in others:
+        (tmp_path / name).write_text("old")
+    if replaced:
+        assert list(prepare_out_dir(tmp_path).iterdir()) == []
+    else:
+        with pytest.raises(ValueError, match="holds an earlier run"):
+            prepare_out_dir(tmp_path)
 
 
 def test_overwrite_removes_the_earlier_results_only(tmp_path: Path) -> None:

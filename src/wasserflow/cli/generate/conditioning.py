@@ -87,7 +87,9 @@ def conditioning(
     if label is None and classifier is None:
         return None
     if label is None or classifier is None:
-        raise ValueError(f"label is {label} and classifier is {classifier}; give both, or neither")
+        raise ValueError(
+            f"label is {label} and classifier is {classifier}; give both, such as --classifier mnist-robust, or neither"
+        )
     guidance = _GUIDANCE if guidance is None else guidance
     if not 0 <= guidance < float("inf"):
         raise ValueError(f"guidance is {guidance}; give a number of 0 or more")

@@ -31,7 +31,9 @@ def read_arrays(path: str | Path, only: Collection[str] | None = None) -> Iterat
                 if only is None or name in only:
                     yield name, file[name]
     except (OSError, ValueError, EOFError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
+        # Of any other file numpy says how to read it unsafely.
+        why = "it is of another kind, or damaged" if "pickle" in str(error) else error
+        raise ValueError(f"{path} is not a readable .npz file: {why}") from error
     except Exception as error:
         # zipfile and zlib raise errors of their own for truncated files.
         raise ValueError(f"{path} is damaged: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,14 @@ def train_distil(out: Path, refined: Path, features: str | None = None, resume: 
     _require_made(pair, z, before, refined)
     goal, seen = _compared(after, features)
     made = train_distilled(pair.generator, z, goal, seen, out, resume=resume, **settings)
-    print(f"it makes {100 * made.explained:.1f} % of the squared moves of held-out samples by itself")
+    share = f"{100 * made.explained:.1f} % of the squared moves of held-out samples by itself"
+    print(f"it makes {share} (100: all of the refinement, 0: as the generator before)")
+    if made.explained <= 0:
+        warnings.warn(
+            f"it is no better than the generator before: give more samples than {len(z)} (refine --n), or fewer "
+            "--iterations",
+            stacklevel=2,
+        )
     save_trained(
         out,
         summary=f"{pair.card.summary}; the generator distilled from refined samples",
