@@ -34,6 +34,14 @@ from wasserflow.cli.main import main
         ),
         ("refine --model x --out y --foo-bar 3", "wasserflow refine: unrecognized arguments: --foo-bar 3"),
         (
+            "refine --model x --out y --stepsize 3",
+            "wasserflow refine: unrecognized arguments: --stepsize 3; did you mean --step-size?",
+        ),
+        (
+            "train vae --out y --itrations 3",
+            "wasserflow train vae: unrecognized arguments: --itrations 3; did you mean --iterations?",
+        ),
+        (
             "",
             "wasserflow: give one of its commands, zoo, demo, refine, generate, translate, evaluate, compare, train, "
             "reproduce",

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
@@ -13,6 +14,7 @@ from jsonargparse import ArgumentParser
 _OPTION = re.compile(r"--[\w.]+_\w+")
 _KEY = re.compile(r"(?:[\w-]+\.)+(\w+)")
 _REQUIRED = "the following arguments are required: "
+_UNKNOWN = re.compile(r"unrecognized arguments: (--[\w.-]+)")
 _WRONG_KEY = re.compile(r'Parser key "([\w.-]+)":\s*')
 _UNKNOWN_IN_FILE = re.compile(r"'[\w-]+'")  # all that jsonargparse says of it is the name of the group of commands
 _CONDITIONAL = re.compile(r"Conditional<ast-\s*resolver>\s+\{(.*?)(?:,\s+NOT_ACCEPTED)?\}", re.DOTALL)
@@ -38,7 +40,8 @@ class Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong and where to read on, and leave with status 2."""
-        command = re.sub(r" \[[^]]*\]", "", (getattr(ex, "subcommand_parser", None) or self).prog)
+        parser = getattr(ex, "subcommand_parser", None) or self
+        command = re.sub(r" \[[^]]*\]", "", parser.prog)
         # jsonargparse names options from the root, and so the command that lacks them.
         if message.startswith(_REQUIRED):
             names = message.removeprefix(_REQUIRED)
@@ -52,6 +55,9 @@ class Parser(ArgumentParser):
             message = _explained(".".join(path), message[key.end() :])
         elif _UNKNOWN_IN_FILE.fullmatch(message):
             message = "the config file has an option that the command does not take"
+        elif unknown := _UNKNOWN.match(message):
+            near = get_close_matches(dashed(unknown[1]), map(dashed, parser._option_string_actions), 1)
+            message += f"; did you mean {near[0]}?" if near else ""
         sys.stderr.write(f"{command}: {dashed(message)}\nall options: {command} --help\n")
         self.exit(2)
 

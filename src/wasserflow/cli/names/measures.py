@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from wasserflow.cli.names.arrays import read_samples, to_float_images
 from wasserflow.cli.names.images import IMAGE_REFERENCES
@@ -20,6 +22,7 @@ from wasserflow.models import zoo
 from wasserflow.models.pretrained import Pretrained
 from wasserflow.seeds import subseed
 
+T = TypeVar("T")
 POINTS: dict[str, Gaussians25 | SwissRoll] = {"25gaussians": Gaussians25(), "swissroll": SwissRoll()}
 POINT_LABELS = {
     "high_quality_percent": "high quality, % ↑",
@@ -113,7 +116,8 @@ class ImageMeasure:
         self._name, known = reference, IMAGE_REFERENCES.get(reference)
         self._shape = tuple(images.shape[1:]) if images is not None else known[0].shape if known else None
         if images is not None:
-            self._reference = reference_set(self._net, map(to_float, images.split(100)), reference, features)
+            batches = map(to_float, _shown(images.split(100), f"features of {reference}"))
+            self._reference = reference_set(self._net, batches, reference, features)
         elif moments is not None:
             self._reference = load_reference(moments)
 
@@ -134,8 +138,14 @@ class ImageMeasure:
                 f"the samples have shape {samples.shape} and the images of {self._name} are {height} x {width} with "
                 f"{channels} channels; give samples (n, {height}, {width}, {channels}), or another reference"
             )
-        batches = (to_float_images(part) for part in np.array_split(samples, max(1, len(samples) // 100)))
+        parts = _shown(np.array_split(samples, max(1, len(samples) // 100)), "features of samples")
+        batches = map(to_float_images, parts)
         return asdict(evaluate_images(batches, self._reference, self._net, self._classifier, seed=self.seed))
+
+
+def _shown(batches: Sequence[T], doing: str) -> Iterable[T]:
+    """Show a bar while somebody waits at a terminal, and leave nothing of it."""
+    return tqdm(batches, doing, unit="batch", leave=False, disable=None)
 
 
 def classifier_of(model: Pretrained) -> Any:
