@@ -61,8 +61,8 @@ class Trajectory:
     @property
     def samples(self) -> list[Tensor]:
         """The samples at the steps that were kept; where a batch took fewer, at its last one."""
-        longest = max(map(len, self._batches), default=0)
         batches = list(takewhile(len, self._batches))  # one in which nothing moved was not watched
+        longest = max(map(len, batches), default=0)
         return [torch.cat([frames[min(i, len(frames) - 1)] for frames in batches]) for i in range(longest)]
 
 
