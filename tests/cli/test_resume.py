@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from models import toy_ratio
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from stopping import stopped_after
 
 from wasserflow.cli import main
@@ -177,8 +179,6 @@ def test_other_options_are_refused_and_nothing_is_lost(
 
 
 def test_a_model_trained_anew_is_refused(toy: str, tmp_path: Path, capsys) -> None:
-    from safetensors.torch import load_file, save_file
-
     words = ("refine", "--model", toy, "--n", 6, "--batch-size", 2, "--out", tmp_path / "run")
     stopped_after(2, *words)
     path = Path(toy) / "critic.safetensors"
@@ -208,6 +208,10 @@ def test_arrays_that_are_missing_are_told(toy: str, tmp_path: Path, capsys, miss
 def test_a_stop_before_the_first_batch_is_told(toy: str, tmp_path: Path, capsys) -> None:
     stopped_after(0, "refine", "--model", toy, "--n", 6, "--out", tmp_path / "run", before=True)
     assert "no batch was finished; a smaller --batch-size keeps something sooner" in capsys.readouterr().err
+    path = Path(toy) / "critic.safetensors"
+    save_file({name: value * torch.nan for name, value in load_file(path).items()}, path)
+    said = refused(capsys, "refine", "--model", toy, "--n", 6, "--out", tmp_path / "failed")
+    assert "no batch" not in said, "a smaller batch is no help there"
 
 
 @pytest.mark.parametrize("damage", ["samples.npz", "run.json"])

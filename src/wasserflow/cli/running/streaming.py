@@ -101,22 +101,22 @@ def gather(
     Returns:
         The arrays of all processes, in the order of the seeds.
     """
-    samples, n = out / SAMPLES_NAME, len(collected.done)
+    samples, n, stopped = out / SAMPLES_NAME, len(collected.done), False
     try:
         collect(batches, collected, samples, share, doing, progress)
         processes.wait()
-    except BaseException:
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
         processes.stop()
         raise
     finally:
         take_parts(collected, out)
         record.update(finished=collected.finished, evaluations=collected.evaluations)
-        if collected.finished < n:
+        if 0 < collected.finished < n:
             told = f"{collected.finished} of {n} samples were finished and are in {samples}; go on with --resume"
-            told = (
-                told if collected.finished else "no batch was finished; a smaller --batch-size keeps something sooner"
-            )
             print(f"\n{told}", file=sys.stderr)
+        elif stopped:
+            print("\nno batch was finished; a smaller --batch-size keeps something sooner", file=sys.stderr)
     return collected.arrays()
 
 
