@@ -136,7 +136,7 @@ def test_what_killed_processes_left_is_used(toy: str, tmp_path: Path) -> None:
     moved = np.abs(arrays["after"] - expected["after"]).max(axis=1) > 50
     assert moved.tolist() == [place in (6, 8) for place in range(9)]
     assert not list(out.glob("*part*"))
-    assert record["finished"] == 9
+    assert (record["finished"], record["evaluations"]) == (9, 9 * 3)
 
 
 def test_groups_of_gmi_are_those_of_one_run(toy: str, tmp_path: Path, capsys) -> None:
