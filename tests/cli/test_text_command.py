@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stopping import stopped_after
 
 import wasserflow as wf
 from wasserflow.cli import main
@@ -107,6 +108,17 @@ def test_without_the_text_strings_are_refined_and_not_measured(text: str, tmp_pa
     assert record["status"] == "finished"
     assert "js4" not in record["metrics"]["before"]
     assert "test.txt" in record["metrics"]["before"]["reference"]
+
+
+def test_strings_are_gone_on_with_and_none_is_made_again(text: str, tmp_path: Path, capsys) -> None:
+    words = ("refine", "--model", text, "--n", 7, "--steps", 2, "--progress", "false")
+    stopped_after(4, *words, "--batch-size", 2, "--out", tmp_path / "run")
+    run(*words, "--out", tmp_path / "run", "--resume")
+    assert "going on with 4 of 7 samples\n" in capsys.readouterr().err
+    run(*words, "--out", tmp_path / "whole")
+    one, other = (np.load(tmp_path / name / "samples.npz") for name in ("run", "whole"))
+    assert (one["before"] == other["before"]).all()
+    assert (one["after"] == other["after"]).all()
 
 
 def test_strings_that_cannot_be_measured_are_refused(tmp_path: Path, capsys) -> None:

@@ -143,7 +143,8 @@ def refine(
     config |= {**asdict(options), "devices": devices, "num_nodes": num_nodes}
     config |= {"fingerprint": fingerprint(pretrained.generator, judge)}
     processes = Processes(devices, num_nodes)
-    first, collected, watched = processes.rank == 0, Collected(n), shown_of(n, card.data in POINTS)
+    first, collected = processes.rank == 0, Collected(n)
+    watched = 0 if is_text(card.data) else shown_of(n, card.data in POINTS)  # strings have no animation
     if first:
         measure = measure_for(card.data, features, seed, quick=True, alphabet=card.alphabet)
         check_out_dir(out, overwrite, resume)
