@@ -47,7 +47,7 @@ def read_samples(path: str | Path) -> dict[str, np.ndarray]:
     """
     arrays = dict(read_arrays(path, ("before", "after", "samples")))
     if not arrays:
-        others = ", ".join(np.load(path).files)
+        others = ", ".join(name for name, _ in read_arrays(path))
         raise ValueError(f"{path} holds {others}; it needs `samples`, or `before` and `after`")
     return arrays
 

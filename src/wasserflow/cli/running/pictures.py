@@ -86,7 +86,7 @@ def save_pictures(
     if before.dtype.kind == "U":
         return [save_strings(out, before, after)]
     if before.ndim == 4:
-        draw = _image_drawer(math.ceil(math.sqrt(min(len(before), _SHOWN_IMAGES))))
+        draw = _image_drawer(_square(len(before)))
         first, last = (torch.from_numpy(part[:_SHOWN_IMAGES]).permute(0, 3, 1, 2) for part in (before, after))
     elif before.ndim == 2 and before.shape[1] == 2:
         draw = _point_drawer(before, after, data)
@@ -136,7 +136,7 @@ def save_generated_pictures(
     """
     draw: Callable[[Tensor, str], Image.Image]
     if samples.ndim == 4:
-        columns = columns or math.ceil(math.sqrt(min(len(samples), _SHOWN_IMAGES)))
+        columns = columns or _square(len(samples))
         draw, last = _image_drawer(columns), torch.from_numpy(samples).permute(0, 3, 1, 2)
     elif samples.ndim == 2 and samples.shape[1] == 2:
         draw, last = _point_drawer(trajectory[0].numpy(), samples, data), torch.from_numpy(samples)
@@ -149,6 +149,11 @@ def save_generated_pictures(
     drawn = [draw(frame[:shown], f"step {every * i}") for i, frame in enumerate(trajectory)]
     save_animation(out / "trajectory.gif", drawn)
     return [out / "grid.png", out / "trajectory.gif"]
+
+
+def _square(n: int) -> int:
+    """Columns that n images are shown in: those of the picture, also where an animation has fewer."""
+    return math.ceil(math.sqrt(shown_of(n, points=False)))
 
 
 def _image_drawer(columns: int) -> Callable[[Tensor, str], Image.Image]:
